@@ -1,5 +1,6 @@
-// Parameters as one flat vector with a layout that knows each tensor's slice. The inner loop, the solvers and checkpoints
-// see the vector; the model sees the slices. Both φ (a task's parameters) and ψ (the meta-parameters) are such vectors.
+// Parameters as one flat vector with a layout that knows each tensor's slice. The inner loop, the solvers and
+// checkpoints see the vector; the model sees the slices. Both φ (a task's parameters) and ψ (the meta-parameters) are
+// such vectors.
 #ifndef GBMOA_BASE_PARAMETER_LAYOUT_H_
 #define GBMOA_BASE_PARAMETER_LAYOUT_H_
 
@@ -34,8 +35,8 @@ class ParameterLayout {
   // CHECKs that the name exists.
   int IndexOf(const std::string& name) const;
 
-  // The slices of `flat` as views: [P] -> [shape...] each, or [B, P] -> [B, shape...] each. One split, so the gradient of
-  // all slices together is one concatenation.
+  // The slices of `flat` as views: [P] -> [shape...] each, or [B, P] -> [B, shape...] each. One split, so the gradient
+  // of all slices together is one concatenation.
   std::vector<at::Tensor> Split(const at::Tensor& flat) const;
 
   // The vector [P] that holds `body` and `head` in the places of their groups.

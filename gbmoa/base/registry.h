@@ -1,4 +1,5 @@
-// Registry<T>: name -> factory of T. A file that ends in a GBMOA_REGISTER_* line makes itself known; nobody keeps a list.
+// Registry<T>: name -> factory of T. A file that ends in a GBMOA_REGISTER_* line makes itself known; nobody keeps a
+// list.
 #ifndef GBMOA_BASE_REGISTRY_H_
 #define GBMOA_BASE_REGISTRY_H_
 
@@ -35,11 +36,12 @@ class Registry {
     return true;
   }
 
-  // Errors: NotFound, naming what there is.
+  // Errors: InvalidArgument, naming what there is: names come from flags and profiles.
   absl::StatusOr<std::unique_ptr<T>> Create(absl::string_view name, Args... args) const {
     const auto found = factories_.find(std::string(name));
     if (found == factories_.end()) {
-      return absl::NotFoundError(absl::StrCat("unknown name '", name, "'; known: ", absl::StrJoin(Names(), ", ")));
+      return absl::InvalidArgumentError(
+          absl::StrCat("unknown name '", name, "'; known: ", absl::StrJoin(Names(), ", ")));
     }
     return found->second(std::forward<Args>(args)...);
   }

@@ -9,8 +9,8 @@
 namespace gbmoa {
 namespace {
 
-// The finalizer of SplitMix64 (Steele, Lea, Flood 2014): a bijection of 64 bits whose output bits all depend on all input
-// bits. Two rounds with the key in between make a counter-based generator.
+// The finalizer of SplitMix64 (Steele, Lea, Flood 2014): a bijection of 64 bits whose output bits all depend on all
+// input bits. Two rounds with the key in between make a counter-based generator.
 uint64_t Mix(uint64_t z) {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
@@ -27,8 +27,7 @@ uint64_t HashName(absl::string_view name) {
 
 }  // namespace
 
-RandomStream::RandomStream(uint64_t seed, absl::string_view name)
-    : key_(Mix(Mix(seed + kGolden) ^ HashName(name))) {}
+RandomStream::RandomStream(uint64_t seed, absl::string_view name) : key_(Mix(Mix(seed + kGolden) ^ HashName(name))) {}
 
 RandomStream RandomStream::Substream(uint64_t index) const {
   return RandomStream(Mix(Mix(key_ + kGolden) ^ Mix(index + 2 * kGolden)));
@@ -36,9 +35,7 @@ RandomStream RandomStream::Substream(uint64_t index) const {
 
 uint64_t RandomStream::Bits(uint64_t position) const { return Mix(Mix(position * kGolden + key_) ^ key_); }
 
-double RandomStream::Uniform(uint64_t position) const {
-  return static_cast<double>(Bits(position) >> 11) * 0x1.0p-53;
-}
+double RandomStream::Uniform(uint64_t position) const { return static_cast<double>(Bits(position) >> 11) * 0x1.0p-53; }
 
 uint64_t RandomStream::Below(uint64_t bound, uint64_t position) const {
   CHECK_GT(bound, 0u);

@@ -10,8 +10,8 @@
 
 namespace gbmoa {
 
-// A named stream of random numbers. Copyable and stateless: the same (seed, stream name, position) always gives the same
-// value, on every machine. Streams of different names, and positions of one stream, are independent.
+// A named stream of random numbers. Copyable and stateless: the same (seed, stream name, position) always gives the
+// same value, on every machine. Streams of different names, and positions of one stream, are independent.
 class RandomStream {
  public:
   RandomStream(uint64_t seed, absl::string_view name);

@@ -6,9 +6,9 @@
 
 #include "gbmoa/base/torch.h"
 
-#define CHECK_SHAPE(tensor, ...)                                                       \
+#define CHECK_SHAPE(tensor, ...)                                                         \
   CHECK((tensor).sizes() == at::IntArrayRef(std::initializer_list<int64_t> __VA_ARGS__)) \
-      << #tensor " has shape " << (tensor).sizes() << ", wanted " #__VA_ARGS__ " = "   \
+      << #tensor " has shape " << (tensor).sizes() << ", wanted " #__VA_ARGS__ " = "     \
       << at::IntArrayRef(std::initializer_list<int64_t> __VA_ARGS__)
 
 #endif  // GBMOA_BASE_SHAPE_H_

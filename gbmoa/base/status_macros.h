@@ -8,10 +8,10 @@
 #include "absl/status/statusor.h"
 
 // Evaluates `expr`, an absl::Status, and returns it from the enclosing function unless it is OK.
-#define GBMOA_RETURN_IF_ERROR(expr)                          \
-  do {                                                       \
-    absl::Status gbmoa_status_ = (expr);                     \
-    if (!gbmoa_status_.ok()) return gbmoa_status_;           \
+#define GBMOA_RETURN_IF_ERROR(expr)                \
+  do {                                             \
+    absl::Status gbmoa_status_ = (expr);           \
+    if (!gbmoa_status_.ok()) return gbmoa_status_; \
   } while (false)
 
 // Evaluates `expr`, an absl::StatusOr<T>; returns its status on failure, else moves the value into `lhs`, which may

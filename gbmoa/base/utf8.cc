@@ -1,0 +1,39 @@
+#include "gbmoa/base/utf8.h"
+
+#include <unicode/utf8.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+
+namespace gbmoa {
+
+size_t FindInvalidUtf8(absl::string_view text) {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
+  const int64_t size = static_cast<int64_t>(text.size());
+  int64_t i = 0;
+  while (i < size) {
+    // Eight ASCII bytes at a time: most text is nothing else.
+    uint64_t block;
+    if (i + 8 <= size && (std::memcpy(&block, bytes + i, 8), (block & 0x8080808080808080ULL) == 0)) {
+      i += 8;
+      continue;
+    }
+    const int64_t start = i;
+    UChar32 code_point;
+    U8_NEXT(bytes, i, size, code_point);
+    if (code_point < 0) return static_cast<size_t>(start);
+  }
+  return absl::string_view::npos;
+}
+
+std::string LineAndColumn(absl::string_view text, size_t byte) {
+  const absl::string_view before = text.substr(0, byte);
+  const size_t newline = before.rfind('\n');
+  return absl::StrCat(1 + std::count(before.begin(), before.end(), '\n'), ":",
+                      byte - (newline == absl::string_view::npos ? 0 : newline + 1) + 1);
+}
+
+}  // namespace gbmoa
