@@ -1,0 +1,39 @@
+// AdamW on a flat vector.
+#ifndef GBMOA_META_ADAMW_H_
+#define GBMOA_META_ADAMW_H_
+
+#include <cstdint>
+
+#include "gbmoa/base/tensor.h"
+
+namespace gbmoa {
+
+struct AdamWOptions {
+  double beta1 = 0.9, beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 0.01;
+};
+
+// Adam with decoupled weight decay (Loshchilov and Hutter 2019). The state is two vectors like the parameters and a
+// count; parameters may have any shape.
+class AdamW {
+ public:
+  explicit AdamW(const AdamWOptions& options) : options_(options) {}
+
+  // Updates `parameters` in place. `rates` is a number or a tensor that broadcasts against the parameters:
+  //   θ ← θ − r w θ;   m ← β₁ m + (1 − β₁) g;   s ← β₂ s + (1 − β₂) g²;   θ ← θ − r m̂ / (√ŝ + ε)
+  void Step(at::Tensor& parameters, const at::Tensor& gradient, const at::Tensor& rates);
+
+  int64_t steps() const { return steps_; }
+  const at::Tensor& first_moment() const { return m_; }
+  const at::Tensor& second_moment() const { return s_; }
+
+ private:
+  AdamWOptions options_;
+  int64_t steps_ = 0;
+  at::Tensor m_, s_;
+};
+
+}  // namespace gbmoa
+
+#endif  // GBMOA_META_ADAMW_H_

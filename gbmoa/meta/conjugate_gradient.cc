@@ -1,0 +1,160 @@
+#include "gbmoa/meta/conjugate_gradient.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "gbmoa/base/shape.h"
+
+namespace gbmoa {
+namespace {
+
+// Row-wise inner products, accumulated in float64: P is some 10^5 to 10^7 terms.
+std::vector<double> Dots(const at::Tensor& x, const at::Tensor& y) {
+  const at::Tensor dots = (x * y).sum(-1, /*keepdim=*/false, at::kDouble).contiguous();  // [B]
+  return std::vector<double>(dots.const_data_ptr<double>(), dots.const_data_ptr<double>() + dots.numel());
+}
+
+at::Tensor Column(const std::vector<double>& values, const at::Tensor& like) {
+  return at::tensor(values, at::kDouble).to(like.scalar_type()).unsqueeze(1);  // [B, 1]
+}
+
+}  // namespace
+
+const char* TerminationName(Termination termination) {
+  switch (termination) {
+    case Termination::kConverged:
+      return "converged";
+    case Termination::kIterationLimit:
+      return "iteration limit";
+    case Termination::kZeroRightHandSide:
+      return "zero right-hand side";
+    case Termination::kNegativeCurvature:
+      return "negative curvature";
+    case Termination::kDiverged:
+      return "diverged";
+    case Termination::kNotFinite:
+      return "not finite";
+  }
+  return "?";
+}
+
+ConjugateGradientResult SolveConjugateGradient(const LinearOperator& a, const at::Tensor& b,
+                                               const ConjugateGradientOptions& options) {
+  CHECK_EQ(b.dim(), 2);
+  at::NoGradGuard no_grad;
+  const int64_t num_systems = b.size(0);
+  const double infinity = std::numeric_limits<double>::infinity();
+
+  ConjugateGradientResult result;
+  result.systems.resize(num_systems);
+  at::Tensor x = at::zeros_like(b);  // [B, P]
+  at::Tensor r = b.clone();          // b − Ax
+  at::Tensor p = b.clone();          // direction
+  at::Tensor best = x.clone();       // iterate of least residual
+  std::vector<double> rr = Dots(r, r);
+  const std::vector<double> bb = rr;
+  std::vector<double> best_rr = bb;
+  std::vector<bool> active(num_systems);
+
+  const auto stop = [&](int64_t i, Termination termination) {
+    result.systems[i].termination = termination;
+    active[i] = false;
+  };
+  for (int64_t i = 0; i < num_systems; ++i) {
+    result.systems[i].smallest_curvature = infinity;
+    active[i] = true;
+    if (!std::isfinite(bb[i]))
+      stop(i, Termination::kNotFinite);
+    else if (bb[i] == 0)
+      stop(i, Termination::kZeroRightHandSide);
+  }
+
+  for (int iteration = 0; iteration < options.max_iterations; ++iteration) {
+    if (std::none_of(active.begin(), active.end(), [](bool on) { return on; })) break;
+    const at::Tensor ap = a(p);  // [B, P]
+    ++result.applications;
+    CHECK_SHAPE(ap, {b.size(0), b.size(1)});
+    const std::vector<double> p_ap = Dots(p, ap), pp = Dots(p, p), ap_ap = Dots(ap, ap);
+
+    std::vector<double> step(num_systems, 0.0);
+    for (int64_t i = 0; i < num_systems; ++i) {
+      if (!active[i]) continue;
+      SolveSummary& summary = result.systems[i];
+      if (!std::isfinite(p_ap[i]) || !std::isfinite(ap_ap[i])) {
+        stop(i, Termination::kNotFinite);
+        continue;
+      }
+      summary.smallest_curvature = std::min(summary.smallest_curvature, p_ap[i] / pp[i]);
+      if (p_ap[i] <= options.curvature_guard * pp[i]) {
+        stop(i, Termination::kNegativeCurvature);
+        continue;
+      }
+      step[i] = rr[i] / p_ap[i];  //   α = rᵀr / pᵀAp
+    }
+    // A stopped system has α = 0; where its Ap is not finite, 0 · NaN must not reach x.
+    std::vector<double> keep(num_systems);
+    for (int64_t i = 0; i < num_systems; ++i) keep[i] = step[i] != 0 ? 1 : 0;
+    const at::Tensor moving = Column(keep, b) > 0;  // [B, 1]
+    const at::Tensor alpha = Column(step, b);       // [B, 1]
+    x = at::where(moving, x + alpha * p, x);        //   x ← x + α p
+    r = at::where(moving, r - alpha * ap, r);       //   r ← r − α Ap
+    const std::vector<double> next_rr = Dots(r, r);
+
+    std::vector<double> beta(num_systems, 0.0), improved(num_systems, 0.0);
+    for (int64_t i = 0; i < num_systems; ++i) {
+      if (!active[i]) continue;
+      SolveSummary& summary = result.systems[i];
+      if (!std::isfinite(next_rr[i])) {
+        stop(i, Termination::kNotFinite);
+        continue;
+      }
+      ++summary.iterations;
+      if (next_rr[i] < best_rr[i]) {
+        best_rr[i] = next_rr[i];
+        improved[i] = 1;
+      }
+      beta[i] = next_rr[i] / rr[i];  //   β = r′ᵀr′ / rᵀr
+      rr[i] = next_rr[i];
+      if (rr[i] <= options.tolerance * options.tolerance * bb[i])
+        stop(i, Termination::kConverged);
+      else if (rr[i] > options.divergence * options.divergence * bb[i])
+        stop(i, Termination::kDiverged);
+    }
+    best = at::where(Column(improved, b) > 0, x, best);
+    p = r + Column(beta, b) * p;  //   p ← r + β p
+  }
+
+  // Which iterate each system answers with.
+  std::vector<double> use_best(num_systems, 0.0), use_b(num_systems, 0.0);
+  for (int64_t i = 0; i < num_systems; ++i) {
+    SolveSummary& summary = result.systems[i];
+    const bool broken = summary.termination == Termination::kDiverged || summary.termination == Termination::kNotFinite;
+    const bool nothing = summary.termination != Termination::kZeroRightHandSide &&
+                         (summary.iterations == 0 || (broken && best_rr[i] == bb[i]));
+    // Without any iterate the answer would be x = 0, a gradient that silently vanishes: answer with b, as if A were I.
+    if (nothing) {
+      use_b[i] = 1;
+      summary.fallback = true;
+    } else if (broken) {
+      use_best[i] = 1;
+    }
+  }
+  x = at::where(Column(use_best, b) > 0, best, x);
+  x = at::where(Column(use_b, b) > 0, b, x);
+
+  std::vector<double> residual = rr;
+  if (options.recompute_residual || std::any_of(use_b.begin(), use_b.end(), [](double on) { return on > 0; }) ||
+      std::any_of(use_best.begin(), use_best.end(), [](double on) { return on > 0; })) {
+    const at::Tensor true_residual = b - a(x);
+    ++result.applications;
+    residual = Dots(true_residual, true_residual);
+  }
+  for (int64_t i = 0; i < num_systems; ++i) {
+    result.systems[i].relative_residual = bb[i] == 0 ? 0 : std::sqrt(residual[i] / bb[i]);
+  }
+  result.x = x;
+  return result;
+}
+
+}  // namespace gbmoa

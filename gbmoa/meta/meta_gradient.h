@@ -1,0 +1,68 @@
+// The meta-gradient: how the query loss at φ′ depends on where φ started. One interface, several methods.
+#ifndef GBMOA_META_META_GRADIENT_H_
+#define GBMOA_META_META_GRADIENT_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gbmoa/base/registry.h"
+#include "gbmoa/base/status_macros.h"
+#include "gbmoa/base/tensor.h"
+#include "gbmoa/meta/bilevel_problem.h"
+#include "gbmoa/meta/conjugate_gradient.h"
+#include "gbmoa/meta/inner_loop.h"
+
+namespace gbmoa {
+
+struct MetaGradientOptions {
+  InnerLoopOptions inner_loop;
+  // The implicit methods' λ, in loss per squared parameter. 0: that of a proximal inner loop; without one λ = 1 / (k
+  // α), group by group, which is what k steps at rate α amount to (READING "implicit gradient at an unconverged φ′").
+  double lambda = 0;
+  ConjugateGradientOptions solver;
+};
+
+// What a method found and what it did. Per-task vectors have B entries.
+struct MetaGradient {
+  at::Tensor initial_gradient;    // dL_Q/dφ₀, [B, P]
+  at::Tensor adapted_parameters;  // φ′, [B, P]
+  std::vector<double> first_support_loss, last_support_loss, query_loss;
+  std::vector<SolveSummary> solves;  // of implicit methods; empty otherwise
+  // ‖∇L_S(φ′) + λ(φ′ − φ₀)‖ / ‖λ(φ′ − φ₀)‖ of implicit methods: 0 at the minimum that implicit differentiation assumes.
+  std::vector<double> stationarity;
+  double gradient_evaluations = 0;  // cost, in gradients of the loss of one set; see each method
+};
+
+class MetaGradientMethod {
+ public:
+  virtual ~MetaGradientMethod() = default;
+  // phi0 [B, P], detached. ψ's share is one backward pass away: (∂φ₀/∂ψ)ᵀ initial_gradient.
+  // Errors: InvalidArgument for options outside their range (they come from a profile).
+  virtual absl::StatusOr<MetaGradient> Compute(BilevelProblem& problem, const at::Tensor& phi0,
+                                               const MetaGradientOptions& options) const = 0;
+};
+
+// "implicit_cg", "first_order", "unrolled".
+using MetaGradientRegistry = Registry<MetaGradientMethod>;
+
+// At the end of a method's file: GBMOA_REGISTER_META_GRADIENT("first_order", FirstOrder);
+#define GBMOA_REGISTER_META_GRADIENT(name, Method)                                                                 \
+  [[maybe_unused]] static const bool gbmoa_registered_##Method = ::gbmoa::MetaGradientRegistry::Global().Register( \
+      name,                                                                                                        \
+      []() -> absl::StatusOr<std::unique_ptr<::gbmoa::MetaGradientMethod>> { return std::make_unique<Method>(); })
+
+// What every method needs first: φ′ and the query loss and its gradient there.
+struct AdaptedPoint {
+  InnerLoopResult inner;
+  at::Tensor query_gradient;       // ∇L_Q(φ′), [B, P]
+  std::vector<double> query_loss;  // [B]
+};
+AdaptedPoint AdaptAndQuery(BilevelProblem& problem, const at::Tensor& phi0, const InnerLoopOptions& options);
+
+// Errors: InvalidArgument unless steps >= 1, every rate and λ are positive or λ is 0.
+absl::Status CheckMetaGradientOptions(const MetaGradientOptions& options);
+
+}  // namespace gbmoa
+
+#endif  // GBMOA_META_META_GRADIENT_H_

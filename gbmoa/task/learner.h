@@ -1,0 +1,127 @@
+// Learner: what every method is, the paper's and the baselines alike. A learner may look at many tasks first
+// (MetaTrain), then adapts to one task from its support set and hands back a Predictor. No LibTorch in here.
+#ifndef GBMOA_TASK_LEARNER_H_
+#define GBMOA_TASK_LEARNER_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "gbmoa/base/registry.h"
+#include "gbmoa/base/status_macros.h"
+#include "gbmoa/task/episode.h"
+
+namespace gbmoa {
+
+class Backbone;
+
+// Class probabilities of n examples.
+struct Prediction {
+  int num_classes = 0;
+  std::vector<float> probabilities;  // [n, num_classes], row-major
+
+  int64_t size() const { return num_classes == 0 ? 0 : static_cast<int64_t>(probabilities.size()) / num_classes; }
+  // The most probable class of example i; the lowest one of equals.
+  int64_t label(int64_t i) const;
+};
+
+// An adapted model. Immutable; safe to call from several threads.
+class Predictor {
+ public:
+  virtual ~Predictor() = default;
+  // Errors: InvalidArgument if the batch does not fit the model (number of classes, token ids out of range).
+  virtual absl::StatusOr<Prediction> Predict(const Batch& batch) const = 0;
+
+  // Everything that belongs to this task, by name ("head.weight", "layer.0.attention.adapter.down.weight", ...): as
+  // many numbers as ParameterCounts says, per_task + head.
+  virtual std::map<std::string, std::vector<float>> Parameters() const = 0;
+};
+
+// How many numbers a method trains or has trained.
+struct ParameterCounts {
+  int64_t per_task = 0;  // adapted to a task, without its head
+  int64_t head = 0;      // the task's linear head
+  int64_t meta = 0;      // trained by MetaTrain
+  int64_t backbone = 0;  // of the frozen encoder
+};
+
+// How a task's linear head starts. The same for every method that is compared, since it decides more than the method.
+enum class HeadStart { kPrototypes, kZero };
+
+struct AdaptOptions {
+  int steps = 50;
+  int batch_size = 16;  // examples a step, drawn without replacement epoch by epoch; 0: the whole support set
+  HeadStart head_start = HeadStart::kPrototypes;
+  uint64_t seed = 0;  // order of the examples, random starts
+  // The steps after which `observer` sees the model, ascending, e.g. {0, 1, 2, 5}. Step 0 is the start.
+  std::vector<int> marks;
+  std::function<absl::Status(int step, const Predictor& predictor)> observer;
+};
+
+// What an adaptation cost and how it went.
+struct AdaptReport {
+  int steps = 0;
+  double seconds = 0;     // without the observer
+  double flops = 0;       // of the products with weight matrices, counted, not measured
+  double first_loss = 0;  // support loss before the first step, mean nats per example of its batch
+  double last_loss = 0;   // at the last step
+  bool finite = true;     // false: a non-finite loss or gradient stopped the run; φ is the last finite one
+};
+
+struct Adaptation {
+  std::unique_ptr<Predictor> predictor;
+  AdaptReport report;
+};
+
+// Called after each meta-step, for progress and logs.
+struct MetaTrainProgress {
+  int64_t step = 0, steps = 0;
+  double query_loss = 0;  // mean over the step's tasks
+  std::string detail;     // e.g. solver iterations and residual
+};
+
+struct MetaTrainOptions {
+  uint64_t seed = 0;
+  int64_t steps = -1;  // -1: the learner's default; 0: no meta-training
+  std::function<void(const MetaTrainProgress&)> on_step;
+};
+
+class Learner {
+ public:
+  virtual ~Learner() = default;
+
+  // Learns across tasks. Learners that do not meta-learn return OK at once.
+  virtual absl::Status MetaTrain(const EpisodeSource& tasks, const MetaTrainOptions& options);
+  virtual bool meta_learns() const { return false; }
+
+  // Adapts a copy of the model to one task. Const and deterministic in its arguments: several tasks may be adapted at
+  // once from several threads. Errors: InvalidArgument for an empty or unlabelled support set.
+  virtual absl::StatusOr<Adaptation> Adapt(const Batch& support_set, const AdaptOptions& options) const = 0;
+
+  virtual ParameterCounts CountParameters(int num_classes) const = 0;
+
+  // The meta-trained state, as a safetensors file; learners without any write and read none.
+  virtual absl::Status Save(const std::string& path) const;
+  virtual absl::Status Load(const std::string& path);
+};
+
+// A learner's hyper-parameters as name -> value text ("learning_rate" -> "3e-4"), from a profile or a flag. A learner's
+// factory rejects names that it does not know and values that it cannot read.
+using LearnerOptions = std::map<std::string, std::string>;
+
+using LearnerRegistry = Registry<Learner, std::shared_ptr<const Backbone>, const LearnerOptions&>;
+
+// At the end of a learner's file: GBMOA_REGISTER_LEARNER("lora", MakeLora); where the function has the registry's
+// factory type.
+#define GBMOA_REGISTER_LEARNER(name, factory)                                     \
+  [[maybe_unused]] static const bool GBMOA_CONCAT_(gbmoa_registered_, __LINE__) = \
+      ::gbmoa::LearnerRegistry::Global().Register(name, factory)
+
+}  // namespace gbmoa
+
+#endif  // GBMOA_TASK_LEARNER_H_
