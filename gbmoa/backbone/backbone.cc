@@ -1,0 +1,101 @@
+#include "gbmoa/backbone/backbone.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "gbmoa/backbone/backbone_config.h"
+#include "gbmoa/backbone/checkpoint.h"
+#include "gbmoa/backbone/encoder_weights.h"
+#include "gbmoa/backbone/packed_batch.h"
+#include "gbmoa/backbone/transformer.h"
+#include "gbmoa/base/status_macros.h"
+#include "gbmoa/base/torch.h"
+#include "gbmoa/base/torch_status.h"
+
+namespace gbmoa {
+namespace {
+
+at::ScalarType ProductType(Precision precision) {
+  switch (precision) {
+    case Precision::kFloat32:
+      return at::kFloat;
+    case Precision::kBFloat16:
+      return at::kBFloat16;
+    case Precision::kFloat64:
+      return at::kDouble;
+  }
+  return at::kFloat;
+}
+
+}  // namespace
+
+absl::StatusOr<Precision> ParsePrecision(const std::string& name) {
+  if (name == "fp32") return Precision::kFloat32;
+  if (name == "bf16") return Precision::kBFloat16;
+  if (name == "fp64") return Precision::kFloat64;
+  return absl::InvalidArgumentError(absl::StrCat("unknown precision '", name, "'; known: fp32, bf16, fp64"));
+}
+
+Precision FastestPrecision() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512bf16")) return Precision::kBFloat16;
+#endif
+  return Precision::kFloat32;
+}
+
+Backbone::Backbone(const BackboneConfig& config, EncoderWeights weights, Precision precision)
+    : config_(config), precision_(precision) {
+  if (precision == Precision::kFloat64) {
+    ForEachTensor(weights, [](const std::string&, at::Tensor& tensor) { tensor = tensor.to(at::kDouble); });
+  }
+  transformer_ = std::make_unique<const Transformer>(config, std::move(weights), ProductType(precision));
+}
+
+Backbone::~Backbone() = default;
+
+absl::StatusOr<std::shared_ptr<const Backbone>> Backbone::Load(const std::string& folder, Precision precision) {
+  GBMOA_ASSIGN_OR_RETURN(const BackboneConfig config, ReadBackboneConfig(folder));
+  GBMOA_ASSIGN_OR_RETURN(EncoderWeights weights, LoadEncoderWeights(folder, config));
+  return FromWeights(config, std::move(weights), precision);
+}
+
+std::shared_ptr<const Backbone> Backbone::FromWeights(const BackboneConfig& config, EncoderWeights weights,
+                                                      Precision precision) {
+  return std::shared_ptr<const Backbone>(new Backbone(config, std::move(weights), precision));
+}
+
+int64_t Backbone::num_parameters() const {
+  int64_t count = 0;
+  EncoderWeights weights = transformer_->weights();
+  ForEachTensor(weights, [&](const std::string&, at::Tensor& tensor) { count += tensor.numel(); });
+  return count;
+}
+
+uint64_t Backbone::Fingerprint() const {
+  uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a over 8-byte words: all tensors here are multiples of 4 bytes
+  EncoderWeights weights = transformer_->weights();
+  ForEachTensor(weights, [&](const std::string&, at::Tensor& tensor) {
+    const at::Tensor bytes = tensor.contiguous();
+    const auto* words = static_cast<const uint32_t*>(bytes.const_data_ptr());
+    for (size_t i = 0; i < bytes.nbytes() / 4; ++i) hash = (hash ^ words[i]) * 0x100000001b3ULL;
+  });
+  return hash;
+}
+
+absl::StatusOr<std::vector<float>> Backbone::Encode(const PackedTokens& tokens) const {
+  Batch batch;
+  batch.tokens = tokens;
+  GBMOA_ASSIGN_OR_RETURN(const PackedBatch packed,
+                         PackBatch({&batch}, config_, /*max_classes=*/1, /*prompt_tokens=*/0, transformer_->dtype()));
+  std::vector<float> hidden;
+  GBMOA_RETURN_IF_ERROR(CatchTorch([&] {
+    const c10::InferenceMode inference;
+    const at::Tensor states = transformer_->Forward(packed, EncoderHooks()).to(at::kFloat).contiguous();  // [N, D]
+    hidden.assign(states.const_data_ptr<float>(), states.const_data_ptr<float>() + states.numel());
+    return absl::OkStatus();
+  }));
+  return hidden;
+}
+
+}  // namespace gbmoa

@@ -1,0 +1,20 @@
+// Encoders with random weights, for tests and for counting.
+#ifndef GBMOA_BACKBONE_RANDOM_WEIGHTS_H_
+#define GBMOA_BACKBONE_RANDOM_WEIGHTS_H_
+
+#include <cstdint>
+
+#include "gbmoa/backbone/backbone_config.pb.h"
+#include "gbmoa/backbone/encoder_weights.h"
+#include "gbmoa/base/tensor.h"
+
+namespace gbmoa {
+
+// Normal with standard deviation 0.02, as BERT starts, around 1 for layer norm's weights and 0 for all else; biases
+// too, so that no test can pass by leaving them out. A function of (config, seed): both types get the same numbers,
+// rounded. dtype is kFloat or kDouble.
+EncoderWeights RandomEncoderWeights(const BackboneConfig& config, uint64_t seed, at::ScalarType dtype = at::kFloat);
+
+}  // namespace gbmoa
+
+#endif  // GBMOA_BACKBONE_RANDOM_WEIGHTS_H_
