@@ -1,0 +1,92 @@
+#include "gbmoa/adapter/adapted_encoder.h"
+
+#include <utility>
+
+#include "gbmoa/backbone/grouped_linear.h"
+#include "gbmoa/base/shape.h"
+
+namespace gbmoa {
+
+AdaptedEncoder::AdaptedEncoder(std::shared_ptr<const Backbone> backbone, std::shared_ptr<const AdaptationMethod> method,
+                               int max_classes)
+    : backbone_(std::move(backbone)), method_(std::move(method)), max_classes_(max_classes) {
+  CHECK_GT(max_classes, 0);
+  method_->AddSlices(backbone_->config(), layout_);
+  num_method_slices_ = static_cast<int>(layout_.slices().size());
+  layout_.Add("head.weight", {max_classes, backbone_->config().hidden_size()}, ParameterGroup::kHead);
+  layout_.Add("head.bias", {max_classes}, ParameterGroup::kHead);
+}
+
+absl::StatusOr<PackedBatch> AdaptedEncoder::Pack(const std::vector<const Batch*>& tasks) const {
+  return PackBatch(tasks, backbone_->config(), max_classes_, method_->prompt_tokens(), dtype());
+}
+
+at::Tensor AdaptedEncoder::StandardStart(const RandomStream& stream) const {
+  at::Tensor phi = at::zeros({layout_.size()}, dtype());
+  method_->Initialize(backbone_->transformer(), layout_, stream, phi);
+  return phi;
+}
+
+at::Tensor AdaptedEncoder::Features(const at::Tensor& phi, const PackedBatch& batch) const {
+  CHECK_SHAPE(phi, {batch.num_tasks(), layout_.size()});
+  std::vector<at::Tensor> slices = layout_.Split(phi);
+  slices.resize(num_method_slices_);
+  const std::unique_ptr<EncoderHooks> hooks = method_->Bind(std::move(slices));
+  const Transformer& transformer = backbone_->transformer();
+  return transformer.Features(transformer.Forward(batch, *hooks), batch);
+}
+
+at::Tensor AdaptedEncoder::Logits(const at::Tensor& phi, const PackedBatch& batch) const {
+  const at::Tensor features = Features(phi, batch);  // [n, D]
+  const std::vector<at::Tensor> slices = layout_.Split(phi);
+  const at::Tensor outputs = GroupedLinear(features, slices[num_method_slices_], slices[num_method_slices_ + 1],
+                                           batch.task_examples);  // [n, C]
+  return outputs * kLogitScale + batch.class_mask;
+}
+
+at::Tensor AdaptedEncoder::Losses(const at::Tensor& logits, const PackedBatch& batch) {
+  CHECK(batch.labels.defined()) << "a loss needs labels";
+  const at::Tensor log_probabilities = at::log_softmax(logits, -1);
+  const at::Tensor of_label = log_probabilities.gather(1, batch.labels.unsqueeze(1)).squeeze(1);  // [n]
+  return -at::mv(batch.example_weights, of_label);                                                // [B]
+}
+
+at::Tensor AdaptedEncoder::PrototypeHead(const at::Tensor& phi, const PackedBatch& batch) const {
+  const at::NoGradGuard no_grad;
+  CHECK(batch.labels.defined()) << "prototypes need labels";
+  const at::Tensor features = Features(phi.detach(), batch);  // [n, D]
+  const int64_t num_tasks = batch.num_tasks();
+  std::vector<at::Tensor> heads;
+  for (int64_t b = 0; b < num_tasks; ++b) {
+    const int64_t begin = batch.task_examples[b], count = batch.task_examples[b + 1] - begin;
+    const at::Tensor labels = batch.labels.narrow(0, begin, count);
+    at::Tensor sums = at::zeros({max_classes_, features.size(1)}, features.scalar_type());
+    sums.index_add_(0, labels, features.narrow(0, begin, count));
+    const at::Tensor counts = at::bincount(labels, {}, max_classes_).to(features.scalar_type()).unsqueeze(1);  // [C, 1]
+    const at::Tensor present = (counts > 0).to(features.scalar_type());                                        // [C, 1]
+    const at::Tensor prototypes = sums / counts.clamp_min(1);                                                  // [C, D]
+    const at::Tensor squares = (prototypes * prototypes).sum(1, true);                                         // [C, 1]
+    const at::Tensor num_present = present.sum();
+    const at::Tensor weight =
+        2 * kPrototypeTemperature * (prototypes - prototypes.sum(0, true) / num_present) * present;
+    const at::Tensor bias = -kPrototypeTemperature * (squares - squares.sum() / num_present) * present;
+    heads.push_back(at::cat({weight.reshape({-1}), bias.reshape({-1})}));
+  }
+  return at::stack(heads);  // [B, C (D + 1)]
+}
+
+at::Tensor AdaptedEncoder::WithHead(const at::Tensor& phi, const at::Tensor& head) const {
+  const int64_t body = layout_.size(ParameterGroup::kBody);
+  CHECK_SHAPE(head, {phi.size(0), layout_.size() - body});
+  return at::cat({phi.narrow(1, 0, body), head}, 1);
+}
+
+double AdaptedEncoder::GradientFlops(int64_t num_tokens) const {
+  const double forward = backbone_->transformer().ForwardFlops(num_tokens);
+  const double body = static_cast<double>(layout_.size(ParameterGroup::kBody));
+  // Frozen weights: activations forward and back. The method's own matrices cost 2 FLOPs a number and token, three
+  // times.
+  return method_->trains_backbone() ? 3 * forward : 2 * forward + 6 * body * static_cast<double>(num_tokens);
+}
+
+}  // namespace gbmoa

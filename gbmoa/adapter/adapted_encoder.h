@@ -1,0 +1,68 @@
+// A frozen encoder, a method's φ inside it, and a linear head on top: logits and losses as functions of φ.
+#ifndef GBMOA_ADAPTER_ADAPTED_ENCODER_H_
+#define GBMOA_ADAPTER_ADAPTED_ENCODER_H_
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "gbmoa/adapter/adaptation_method.h"
+#include "gbmoa/backbone/backbone.h"
+#include "gbmoa/base/parameter_layout.h"
+#include "gbmoa/base/tensor.h"
+#include "gbmoa/task/episode.h"
+
+namespace gbmoa {
+
+// φ is [B, P], one row a task, in layout() order: the method's slices, then head.weight [C, D] and head.bias [C].
+//
+//   logits = 10 (W f + b)      f: Transformer::Features, unit norm
+//
+// The scale makes a head of unit-norm rows as sharp as a trained one. Immutable; any number of threads may use it.
+class AdaptedEncoder {
+ public:
+  static constexpr double kLogitScale = 10;
+  static constexpr double kPrototypeTemperature = 0.3;  // τ; READING "task head"
+
+  AdaptedEncoder(std::shared_ptr<const Backbone> backbone, std::shared_ptr<const AdaptationMethod> method,
+                 int max_classes);
+
+  const ParameterLayout& layout() const { return layout_; }
+  const Backbone& backbone() const { return *backbone_; }
+  const AdaptationMethod& method() const { return *method_; }
+  int max_classes() const { return max_classes_; }
+  at::ScalarType dtype() const { return backbone_->transformer().dtype(); }
+
+  // Errors: those of gbmoa::PackBatch.
+  absl::StatusOr<PackedBatch> Pack(const std::vector<const Batch*>& tasks) const;
+
+  // The method's usual start with a zero head, [P].
+  at::Tensor StandardStart(const RandomStream& stream) const;
+
+  at::Tensor Features(const at::Tensor& phi, const PackedBatch& batch) const;  // [n, D]
+  at::Tensor Logits(const at::Tensor& phi, const PackedBatch& batch) const;    // [n, C], masked beyond a task's classes
+  // Mean cross-entropy of each task, nats: [B]. CHECKs that the batch is labelled.
+  static at::Tensor Losses(const at::Tensor& logits, const PackedBatch& batch);
+
+  // The head that makes ten times its product the softmax over -τ · 10 |f − μ_c|² of class prototypes μ_c, the mean
+  // features of the labelled batch's classes under φ (Snell et al. 2017; ProtoMAML, Triantafillou et al. 2020):
+  //   W_c = 2 τ (μ_c − mean μ),   b_c = −τ (|μ_c|² − mean |μ|²)
+  // Returns [B, C (D + 1)], the head's part of φ; no gradient. A class without examples gets a zero row.
+  at::Tensor PrototypeHead(const at::Tensor& phi, const PackedBatch& batch) const;
+  // φ with its head replaced by `head` [B, C (D + 1)]; differentiable in both.
+  at::Tensor WithHead(const at::Tensor& phi, const at::Tensor& head) const;
+
+  // FLOPs of the products with the encoder's weight matrices in one gradient of the loss.
+  double GradientFlops(int64_t num_tokens) const;
+
+ private:
+  std::shared_ptr<const Backbone> backbone_;
+  std::shared_ptr<const AdaptationMethod> method_;
+  int max_classes_;
+  ParameterLayout layout_;
+  int num_method_slices_;
+};
+
+}  // namespace gbmoa
+
+#endif  // GBMOA_ADAPTER_ADAPTED_ENCODER_H_

@@ -1,0 +1,257 @@
+// The bilevel problem of a tiny encoder with adapters, in float64, against dense algebra and central differences.
+#include "gbmoa/episode_problem.h"
+
+#include "gbmoa/adapter/bottleneck_adapter.h"
+#include "gbmoa/backbone/random_weights.h"
+#include "gbmoa/base/tensor_testing.h"
+#include "gbmoa/base/testing.h"
+#include "gbmoa/meta/hessian_vector_product.h"
+#include "gbmoa/meta/meta_gradient.h"
+
+namespace gbmoa {
+namespace {
+
+BackboneConfig TinyConfig() {
+  BackboneConfig config;
+  config.set_name("tiny");
+  config.set_family(BackboneConfig::BERT);
+  config.set_vocab_size(40);
+  config.set_hidden_size(8);
+  config.set_num_hidden_layers(2);
+  config.set_num_attention_heads(2);
+  config.set_intermediate_size(16);
+  config.set_max_position_embeddings(16);
+  config.set_type_vocab_size(2);
+  config.set_layer_norm_eps(1e-12);
+  config.set_activation(BackboneConfig::GELU);
+  return config;
+}
+
+// Random words: `per_class` examples of each class, or pairs.
+Batch RandomBatch(int classes, int per_class, Encoding encoding, uint64_t seed) {
+  Batch batch;
+  batch.num_classes = classes;
+  batch.encoding = encoding;
+  const RandomStream stream(seed, "batch");
+  uint64_t next = 0;
+  for (int i = 0; i < classes * per_class; ++i) {
+    batch.labels.push_back(i % classes);
+    for (int64_t side = 0; side < batch.sequences_per_example(); ++side) {
+      const int64_t length = 2 + static_cast<int64_t>(stream.Below(5, next++));
+      for (int64_t t = 0; t < length; ++t) {
+        batch.tokens.ids.push_back(static_cast<int32_t>(stream.Below(40, next++)));
+        batch.tokens.type_ids.push_back(0);
+      }
+      batch.tokens.offsets.push_back(static_cast<int64_t>(batch.tokens.ids.size()));
+    }
+  }
+  return batch;
+}
+
+class EpisodeProblemTest : public testing::Test {
+ protected:
+  EpisodeProblemTest() {
+    // Weights ten times the usual size: with 0.02 a random encoder of width 8 hardly depends on its input.
+    EncoderWeights weights = RandomEncoderWeights(TinyConfig(), 1, at::kDouble);
+    ForEachTensor(weights, [](const std::string& name, at::Tensor& tensor) {
+      if (name.find("LayerNorm") == std::string::npos) tensor.mul_(10);
+    });
+    backbone_ = Backbone::FromWeights(TinyConfig(), weights, Precision::kFloat64);
+    model_ = std::make_shared<const AdaptedEncoder>(backbone_, std::make_shared<const BottleneckAdapter>(2), 3);
+    // A three-way task of texts and a two-way task of pairs: the second has one class fewer than the head.
+    episodes_[0] = {"texts", RandomBatch(3, 2, Encoding::kOneSequence, 1),
+                    RandomBatch(3, 3, Encoding::kOneSequence, 2)};
+    episodes_[1] = {"pairs", RandomBatch(2, 3, Encoding::kPairApart, 3), RandomBatch(2, 2, Encoding::kPairApart, 4)};
+    body_ = 0.3 * RandomNormal({2, model_->layout().size(ParameterGroup::kBody)}, 5);
+  }
+
+  std::unique_ptr<EpisodeProblem> Problem(const std::vector<int>& tasks) {
+    std::vector<const Episode*> episodes;
+    for (const int task : tasks) episodes.push_back(&episodes_[task]);
+    // ψ: one common factor of both tasks' bodies, so that ∂φ₀/∂ψ is no identity.
+    auto problem = EpisodeProblem::Create(model_, episodes, [this, tasks](const at::Tensor& psi) {
+      return psi * body_.index_select(0, at::tensor(std::vector<int64_t>(tasks.begin(), tasks.end())));
+    });
+    EXPECT_THAT(problem, IsOk());
+    return *std::move(problem);
+  }
+
+  MetaGradientOptions Options(int steps, double total_rate) {
+    MetaGradientOptions options;
+    options.inner_loop.steps = steps;
+    options.inner_loop.rates = model_->layout().ByGroup(total_rate / steps, 0.5 * total_rate / steps, at::kDouble);
+    options.solver.max_iterations = 1000;
+    options.solver.tolerance = 1e-11;
+    return options;
+  }
+
+  MetaGradient Compute(const std::string& method, BilevelProblem& problem, const MetaGradientOptions& options) {
+    auto result = (*MetaGradientRegistry::Global().Create(method))
+                      ->Compute(problem, problem.InitialParameters(at::ones({1}, at::kDouble)).detach(), options);
+    EXPECT_THAT(result, IsOk());
+    return *std::move(result);
+  }
+
+  std::shared_ptr<const Backbone> backbone_;
+  std::shared_ptr<const AdaptedEncoder> model_;
+  Episode episodes_[2];
+  at::Tensor body_;
+};
+
+// The whole forward pass, attention's own derivatives included, against central differences.
+TEST_F(EpisodeProblemTest, GradientsEqualCentralDifferences) {
+  const auto problem = Problem({0, 1});
+  const at::Tensor phi = problem->InitialParameters(at::ones({1}, at::kDouble)).detach().requires_grad_();
+  // h = 1e-5: the error is h² = 1e-10 times third derivatives, and rounding 1e-16 / h = 1e-11.
+  const at::Tensor support = torch::autograd::grad({problem->SupportLoss(phi).sum()}, {phi})[0];
+  EXPECT_LT(RelativeError(support, CentralDifference(
+                                       [&](const at::Tensor& x) {
+                                         const at::NoGradGuard no_grad;
+                                         return problem->SupportLoss(x).sum().item<double>();
+                                       },
+                                       phi, 1e-5)),
+            1e-7);
+  const at::Tensor query = torch::autograd::grad({problem->QueryLoss(phi).sum()}, {phi})[0];
+  EXPECT_LT(RelativeError(query, CentralDifference(
+                                     [&](const at::Tensor& x) {
+                                       const at::NoGradGuard no_grad;
+                                       return problem->QueryLoss(x).sum().item<double>();
+                                     },
+                                     phi, 1e-5)),
+            1e-7);
+}
+
+TEST_F(EpisodeProblemTest, HessianVectorProductEqualsDifferencesOfGradients) {
+  const auto problem = Problem({0, 1});
+  const at::Tensor phi = problem->InitialParameters(at::ones({1}, at::kDouble)).detach();
+  const SupportHessian hessian(*problem, phi);
+  const at::Tensor u = RandomNormal(phi.sizes(), 7);
+  const double h = 1e-5;
+  const at::Tensor difference =
+      (SupportHessian(*problem, phi + h * u).gradient() - SupportHessian(*problem, phi - h * u).gradient()) / (2 * h);
+  EXPECT_LT(RelativeError(hessian(u), difference), 1e-7);  // as above
+  // Symmetric: wᵀHu = uᵀHw.
+  const at::Tensor w = RandomNormal(phi.sizes(), 8);
+  const double whu = (w * hessian(u)).sum().item<double>(), uhw = (u * hessian(w)).sum().item<double>();
+  EXPECT_NEAR(whu, uhw, 1e-11 * std::abs(whu));
+}
+
+TEST_F(EpisodeProblemTest, ImplicitGradientEqualsADenseSolve) {
+  for (const int task : {0, 1}) {
+    const auto problem = Problem({task});
+    const MetaGradientOptions options = Options(5, 0.1);
+    const MetaGradient result = Compute("implicit_cg", *problem, options);
+    ASSERT_EQ(result.solves[0].termination, Termination::kConverged) << TerminationName(result.solves[0].termination);
+
+    const at::Tensor phi = result.adapted_parameters;
+    const int64_t size = phi.size(1);
+    ASSERT_LE(size, 500);
+    const SupportHessian hessian(*problem, phi);
+    std::vector<at::Tensor> columns;
+    for (int64_t i = 0; i < size; ++i) columns.push_back(hessian(at::eye(size, at::kDouble)[i].unsqueeze(0))[0]);
+    const at::Tensor h = at::stack(columns, 1);
+    const at::Tensor d = 5 * options.inner_loop.rates;
+    const at::Tensor leaf = phi.clone().requires_grad_();
+    const at::Tensor query_gradient = torch::autograd::grad({problem->QueryLoss(leaf).sum()}, {leaf})[0];
+    // (I + H D) v = ∇L_Q, as READING states it: not symmetric, so not what the solver was given.
+    const at::Tensor expected =
+        std::get<0>(at::linalg_solve_ex(at::eye(size, at::kDouble) + h * d, query_gradient[0].unsqueeze(1))).squeeze(1);
+    EXPECT_LT(RelativeError(result.initial_gradient[0], expected), 1e-8);  // residual 1e-11 over curvature > 1e-3
+    EXPECT_GT(RelativeError(query_gradient[0], expected), 1e-3);           // the solve is no formality
+  }
+}
+
+TEST_F(EpisodeProblemTest, UnrolledGradientEqualsCentralDifferencesOfTheWholeLoop) {
+  const auto problem = Problem({0});
+  const MetaGradientOptions options = Options(3, 0.15);
+  const at::Tensor phi0 = problem->InitialParameters(at::ones({1}, at::kDouble)).detach();
+  const MetaGradient result = Compute("unrolled", *problem, options);
+  const at::Tensor difference = CentralDifference(
+      [&](const at::Tensor& x) {
+        return problem->QueryLoss(RunInnerLoop(*problem, x, options.inner_loop).adapted_parameters)
+            .sum()
+            .item<double>();
+      },
+      phi0, 1e-5);
+  EXPECT_LT(RelativeError(result.initial_gradient, difference), 1e-6);
+}
+
+// With the proximal term in the inner loop, k steps approach the minimum that implicit differentiation assumes.
+TEST_F(EpisodeProblemTest, ImplicitMovesTowardsUnrolledAsStepsGrow) {
+  const auto problem = Problem({0, 1});
+  double last = 1e9;
+  for (const int steps : {5, 20, 80}) {
+    MetaGradientOptions options = Options(1, 0.03);
+    options.inner_loop.rates.fill_(0.008);
+    options.inner_loop.steps = steps;
+    options.inner_loop.proximal = 50;  // well above the most negative curvature here
+    const MetaGradient implicit = Compute("implicit_cg", *problem, options);
+    const at::Tensor unrolled = Compute("unrolled", *problem, options).initial_gradient;
+    const double error = RelativeError(implicit.initial_gradient, unrolled);
+    EXPECT_LT(error, 0.3 * last) << steps;
+    EXPECT_LT(error, RelativeError(Compute("first_order", *problem, options).initial_gradient, unrolled));
+    last = error;
+  }
+  EXPECT_LT(last, 1e-4);  // a mode of curvature h shrinks by 1 − 0.008 (50 + h) a step: 0.84^80 = 1e-6 for h = −30
+}
+
+TEST_F(EpisodeProblemTest, ABatchOfTasksEqualsOneAtATime) {
+  const auto both = Problem({0, 1});
+  for (const char* method : {"implicit_cg", "first_order", "unrolled"}) {
+    const MetaGradientOptions options = Options(4, 0.1);
+    const MetaGradient together = Compute(method, *both, options);
+    for (const int task : {0, 1}) {
+      const MetaGradient alone = Compute(method, *Problem({task}), options);
+      // Sums in another order; the solver stops at 1e-11.
+      EXPECT_LT(RelativeError(together.initial_gradient[task], alone.initial_gradient[0]), 1e-9) << method;
+      EXPECT_LT(RelativeError(together.adapted_parameters[task], alone.adapted_parameters[0]), 1e-13) << method;
+      EXPECT_NEAR(together.query_loss[task], alone.query_loss[0], 1e-12) << method;
+    }
+  }
+}
+
+// The head of prototypes is 10 (W f + b) = −10 τ |f − μ_c|² + a constant of the example, so its softmax is known.
+TEST_F(EpisodeProblemTest, PrototypeHeadIsNearestPrototype) {
+  const auto packed = model_->Pack({&episodes_[0].support_set});
+  ASSERT_THAT(packed, IsOk());
+  at::Tensor phi = model_->StandardStart(RandomStream(1, "start")).unsqueeze(0);
+  const at::Tensor features = model_->Features(phi, *packed);
+  phi = model_->WithHead(phi, model_->PrototypeHead(phi, *packed));
+  const at::Tensor probabilities = at::softmax(model_->Logits(phi, *packed), 1);
+  for (int64_t i = 0; i < features.size(0); ++i) {
+    at::Tensor scores = at::zeros({3}, at::kDouble);
+    for (int64_t c = 0; c < 3; ++c) {
+      at::Tensor mean = at::zeros({8}, at::kDouble);
+      for (int64_t j = 0; j < features.size(0); ++j) {
+        if (episodes_[0].support_set.labels[j] == c) mean += features[j] / 2;
+      }
+      scores[c] = -10 * 0.3 * (features[i] - mean).square().sum();
+    }
+    EXPECT_LT(MaxAbsError(probabilities[i], at::softmax(scores, 0)), 1e-13);
+  }
+  EXPECT_LT(MaxAbsError(features.norm(2, {1}), at::ones({6}, at::kDouble)), 1e-14);
+}
+
+TEST_F(EpisodeProblemTest, RefusesBadTokensAndLabels) {
+  using testing::HasSubstr;
+  const auto code = absl::StatusCode::kInvalidArgument;
+  const Batch good = episodes_[0].support_set;
+  Batch bad_id = good, bad_type = good, bad_label = good, too_long = good, many = good;
+  bad_id.tokens.ids[3] = 40;
+  bad_type.tokens.type_ids[0] = 2;
+  bad_label.labels[2] = 3;
+  many.num_classes = 4;
+  too_long.tokens.ids.resize(100, 1);
+  too_long.tokens.type_ids.resize(100, 0);
+  too_long.tokens.offsets.back() = 100;
+  EXPECT_THAT(model_->Pack({&good, &bad_id}), StatusIs(code, HasSubstr("task 1, sequence 0: token id 40")));
+  EXPECT_THAT(model_->Pack({&bad_type}), StatusIs(code, HasSubstr("token type 2")));
+  EXPECT_THAT(model_->Pack({&bad_label}), StatusIs(code, HasSubstr("example 2: label 3")));
+  EXPECT_THAT(model_->Pack({&too_long}), StatusIs(code, HasSubstr("the backbone takes 16")));
+  EXPECT_THAT(model_->Pack({&many}), StatusIs(code, HasSubstr("4 classes")));
+  const Batch empty;
+  EXPECT_THAT(model_->Pack({&empty}), StatusIs(code, HasSubstr("no examples")));
+}
+
+}  // namespace
+}  // namespace gbmoa

@@ -1,0 +1,161 @@
+#include "gbmoa/finetuning_learner.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gbmoa/base/status_macros.h"
+#include "gbmoa/base/torch.h"
+#include "gbmoa/base/torch_status.h"
+#include "gbmoa/meta/adamw.h"
+
+namespace gbmoa {
+namespace {
+
+constexpr int64_t kPredictChunk = 64;  // examples at once: enough for full speed, and memory stays flat
+
+// The examples of step `step`: epochs of the support set in random order, cut into batches; the last of an epoch may be
+// smaller.
+std::vector<int64_t> StepRows(int64_t num_examples, int64_t batch_size, int64_t step, const RandomStream& stream) {
+  const int64_t batches = (num_examples + batch_size - 1) / batch_size;
+  const std::vector<int64_t> order = stream.Substream(step / batches).Permutation(num_examples);
+  const int64_t begin = (step % batches) * batch_size;
+  return std::vector<int64_t>(order.begin() + begin, order.begin() + std::min(begin + batch_size, num_examples));
+}
+
+class AdaptedPredictor : public Predictor {
+ public:
+  // phi [1, P]; copied.
+  AdaptedPredictor(std::shared_ptr<const AdaptedEncoder> model, const at::Tensor& phi)
+      : model_(std::move(model)), phi_(phi.detach().clone()) {}
+
+  absl::StatusOr<Prediction> Predict(const Batch& batch) const override {
+    Prediction prediction;
+    prediction.num_classes = model_->max_classes();
+    for (int64_t begin = 0; begin < batch.size(); begin += kPredictChunk) {
+      std::vector<int64_t> rows(std::min(kPredictChunk, batch.size() - begin));
+      for (size_t i = 0; i < rows.size(); ++i) rows[i] = begin + static_cast<int64_t>(i);
+      const Batch chunk = SelectExamples(batch, rows);
+      GBMOA_ASSIGN_OR_RETURN(const PackedBatch packed, model_->Pack({&chunk}));
+      GBMOA_RETURN_IF_ERROR(CatchTorch([&] {
+        const at::NoGradGuard no_grad;
+        const at::Tensor probabilities = at::softmax(model_->Logits(phi_, packed), -1).to(at::kFloat).contiguous();
+        const float* data = probabilities.const_data_ptr<float>();
+        prediction.probabilities.insert(prediction.probabilities.end(), data, data + probabilities.numel());
+        return absl::OkStatus();
+      }));
+    }
+    return prediction;
+  }
+
+  std::map<std::string, std::vector<float>> Parameters() const override { return model_->layout().ToMap(phi_[0]); }
+
+ private:
+  std::shared_ptr<const AdaptedEncoder> model_;
+  at::Tensor phi_;
+};
+
+}  // namespace
+
+FinetuningOptions ReadFinetuningOptions(OptionReader& reader, const FinetuningOptions& defaults) {
+  FinetuningOptions options = defaults;
+  options.learning_rate = reader.Number("learning_rate", defaults.learning_rate, 0, 10);
+  options.head_learning_rate =
+      reader.Number("head_learning_rate", std::max(defaults.head_learning_rate, options.learning_rate), 0, 10);
+  options.weight_decay = reader.Number("weight_decay", defaults.weight_decay, 0, 1);
+  options.sgd = reader.Choice("optimizer", defaults.sgd ? "sgd" : "adamw", {"adamw", "sgd"}) == "sgd";
+  return options;
+}
+
+FinetuningLearner::FinetuningLearner(std::shared_ptr<const Backbone> backbone,
+                                     std::shared_ptr<const AdaptationMethod> method, const FinetuningOptions& options)
+    : backbone_(std::move(backbone)), method_(std::move(method)), options_(options) {}
+
+absl::StatusOr<at::Tensor> FinetuningLearner::StartingPoint(const AdaptedEncoder& model, const Batch&,
+                                                            const RandomStream& stream) const {
+  return model.StandardStart(stream).unsqueeze(0);
+}
+
+absl::StatusOr<Adaptation> FinetuningLearner::Adapt(const Batch& support_set, const AdaptOptions& options) const {
+  if (support_set.size() == 0) return absl::InvalidArgumentError("the support set is empty");
+  if (support_set.labels.empty()) return absl::InvalidArgumentError("the support set has no labels");
+  if (support_set.num_classes < 1) return absl::InvalidArgumentError("the support set has no classes");
+  const absl::Time started = absl::Now();
+  absl::Duration observing;
+
+  const auto model = std::make_shared<const AdaptedEncoder>(backbone_, method_, support_set.num_classes);
+  GBMOA_ASSIGN_OR_RETURN(const PackedBatch support, model->Pack({&support_set}));
+  Adaptation adaptation;
+  AdaptReport& report = adaptation.report;
+  at::Tensor phi;
+  size_t next_mark = 0;
+  const auto observe = [&](int step) -> absl::Status {
+    if (next_mark == options.marks.size() || options.marks[next_mark] != step) return absl::OkStatus();
+    ++next_mark;
+    if (!options.observer) return absl::OkStatus();
+    const absl::Time before = absl::Now();
+    absl::Status status = options.observer(step, AdaptedPredictor(model, phi));
+    observing += absl::Now() - before;
+    return status;
+  };
+
+  GBMOA_RETURN_IF_ERROR(CatchTorch([&]() -> absl::Status {
+    GBMOA_ASSIGN_OR_RETURN(phi, StartingPoint(*model, support_set, RandomStream(options.seed, "start")));
+    if (options.head_start == HeadStart::kPrototypes) phi = model->WithHead(phi, model->PrototypeHead(phi, support));
+    phi = phi.detach().clone();
+    const at::Tensor rates =
+        model->layout().ByGroup(options_.learning_rate, options_.head_learning_rate, phi.scalar_type());
+    AdamWOptions adamw;
+    adamw.weight_decay = options_.weight_decay;
+    AdamW optimizer(adamw);
+    const int64_t batch_size = options.batch_size > 0 ? options.batch_size : support_set.size();
+    const RandomStream order(options.seed, "support order");
+
+    GBMOA_RETURN_IF_ERROR(observe(0));
+    for (int step = 0; step < options.steps; ++step) {
+      const PackedBatch* batch = &support;
+      PackedBatch minibatch;
+      if (batch_size < support_set.size()) {
+        const Batch rows = SelectExamples(support_set, StepRows(support_set.size(), batch_size, step, order));
+        GBMOA_ASSIGN_OR_RETURN(minibatch, model->Pack({&rows}));
+        batch = &minibatch;
+      }
+      const at::Tensor leaf = phi.detach().requires_grad_();
+      const at::Tensor loss = AdaptedEncoder::Losses(model->Logits(leaf, *batch), *batch).sum();
+      const at::Tensor gradient = torch::autograd::grad({loss}, {leaf})[0];
+      const double value = loss.item<double>();
+      if (step == 0) report.first_loss = value;
+      // One sum tells of any NaN or infinity in the gradient; it must never reach φ.
+      if (!std::isfinite(value) || !std::isfinite(gradient.sum().item<double>())) {
+        report.finite = false;
+        break;
+      }
+      report.last_loss = value;
+      report.flops += model->GradientFlops(batch->num_tokens());
+      report.steps = step + 1;
+      if (options_.sgd) {
+        phi.addcmul_(rates, gradient, -1);
+      } else {
+        optimizer.Step(phi, gradient, rates);
+      }
+      GBMOA_RETURN_IF_ERROR(observe(step + 1));
+    }
+    adaptation.predictor = std::make_unique<AdaptedPredictor>(model, phi);
+    return absl::OkStatus();
+  }));
+  report.seconds = absl::ToDoubleSeconds(absl::Now() - started - observing);
+  return adaptation;
+}
+
+ParameterCounts FinetuningLearner::CountParameters(int num_classes) const {
+  const AdaptedEncoder model(backbone_, method_, num_classes);
+  ParameterCounts counts;
+  counts.per_task = model.layout().size(ParameterGroup::kBody);
+  counts.head = model.layout().size(ParameterGroup::kHead);
+  counts.backbone = backbone_->num_parameters();
+  return counts;
+}
+
+}  // namespace gbmoa
