@@ -1,0 +1,91 @@
+// gbmoa encode: the last hidden states of texts.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "gbmoa/backbone/backbone.h"
+#include "gbmoa/base/file.h"
+#include "gbmoa/base/safetensors.h"
+#include "gbmoa/base/status_macros.h"
+#include "gbmoa/cli/command.h"
+#include "gbmoa/cli/encoder_input.h"
+#include "gbmoa/task/episode.h"
+
+ABSL_FLAG(std::string, out, "", "the file to write");
+ABSL_FLAG(std::string, precision, "fp32", "type of the products: fp32 or bf16");
+
+namespace gbmoa {
+namespace {
+
+// Tokens that go through the encoder at once: enough to keep it busy, few enough to stay in the cache.
+constexpr int64_t kTokensAtOnce = 2048;
+
+class EncodeCommand : public Command {
+ public:
+  std::string summary() const override { return "last hidden states of the frozen encoder"; }
+  std::string description() const override {
+    return "Reads one text a line; a tab makes a pair. Writes a safetensors file with two tensors:\n"
+           "  hidden   [N, D] float32, the states of all tokens of all texts, special tokens included\n"
+           "  offsets  [S + 1] int64, text s has the rows offsets[s] to offsets[s + 1] - 1\n"
+           "The file appears complete or not at all.";
+  }
+  std::vector<std::string> flags() const override { return {"backbone", "input", "out", "max_tokens", "precision"}; }
+
+  absl::Status Run() override {
+    const std::string out = UserPath(absl::GetFlag(FLAGS_out));
+    if (out.empty()) return absl::InvalidArgumentError("--out: is missing");
+    const absl::StatusOr<Precision> precision = ParsePrecision(absl::GetFlag(FLAGS_precision));
+    if (!precision.ok()) return absl::InvalidArgumentError(absl::StrCat("--precision: ", precision.status().message()));
+    GBMOA_ASSIGN_OR_RETURN(const auto input, ReadInput());
+    GBMOA_ASSIGN_OR_RETURN(const TextEncoding encoding, LoadTextEncoding());
+    // Now, so that a folder that cannot be written does not cost the whole computation first.
+    GBMOA_ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(out));
+
+    PackedTokens tokens;
+    for (const TextLine& line : input->lines) {
+      GBMOA_ASSIGN_OR_RETURN(const TokenIds ids, encoding.Encode(line));
+      tokens.ids.insert(tokens.ids.end(), ids.ids.begin(), ids.ids.end());
+      tokens.type_ids.insert(tokens.type_ids.end(), ids.type_ids.begin(), ids.type_ids.end());
+      tokens.offsets.push_back(static_cast<int64_t>(tokens.ids.size()));
+    }
+    GBMOA_ASSIGN_OR_RETURN(const std::shared_ptr<const Backbone> backbone, Backbone::Load(encoding.folder, *precision));
+
+    GBMOA_RETURN_IF_ERROR(file.Append(SafetensorsHeader(
+        {{"offsets", SafetensorsDtype::kInt64, {static_cast<int64_t>(tokens.offsets.size())}, {}},
+         {"hidden", SafetensorsDtype::kFloat32, {tokens.num_tokens(), encoding.config.hidden_size()}, {}}})));
+    GBMOA_RETURN_IF_ERROR(Append(AsBytes<int64_t>(tokens.offsets), &file));
+    for (int64_t begin = 0; begin < tokens.num_sequences();) {
+      int64_t end = begin + 1;
+      while (end < tokens.num_sequences() && tokens.offsets[end + 1] - tokens.offsets[begin] <= kTokensAtOnce) ++end;
+      GBMOA_ASSIGN_OR_RETURN(const std::vector<float> hidden, backbone->Encode(Slice(tokens, begin, end)));
+      GBMOA_RETURN_IF_ERROR(Append(AsBytes<float>(hidden), &file));
+      begin = end;
+    }
+    return file.Commit();
+  }
+
+ private:
+  static absl::Status Append(absl::Span<const char> bytes, AtomicFile* file) {
+    return file->Append(absl::string_view(bytes.data(), bytes.size()));
+  }
+
+  // Sequences begin to end - 1.
+  static PackedTokens Slice(const PackedTokens& tokens, int64_t begin, int64_t end) {
+    PackedTokens slice;
+    const int64_t first = tokens.offsets[begin], last = tokens.offsets[end];
+    slice.ids.assign(tokens.ids.begin() + first, tokens.ids.begin() + last);
+    slice.type_ids.assign(tokens.type_ids.begin() + first, tokens.type_ids.begin() + last);
+    slice.offsets.clear();
+    for (int64_t s = begin; s <= end; ++s) slice.offsets.push_back(tokens.offsets[s] - first);
+    return slice;
+  }
+};
+
+GBMOA_REGISTER_COMMAND("encode", EncodeCommand);
+
+}  // namespace
+}  // namespace gbmoa
