@@ -1,0 +1,42 @@
+// One adaptation of one row of a table, and the file in which its outcome waits for the rest.
+#ifndef GBMOA_REPRO_CELL_H_
+#define GBMOA_REPRO_CELL_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "eval/harness.h"
+#include "nlohmann/json.hpp"
+
+namespace gbmoa {
+
+using Json = nlohmann::ordered_json;
+
+struct Cell {
+  std::string row;     // a row's id; in the few-shot part a start's
+  std::string suite;   // of the task; "few_shot" for an episode
+  std::string task;    // "noun8"; of an episode what it says of itself, "sup.n/5-way-5-shot"
+  int draw = 0;        // of the support set; the position of an episode
+  int meta_seed = -1;  // -1: the row's method does not meta-learn
+  int shots = 0;
+  TaskRun run;
+  int64_t peak_rss_bytes = 0;  // of the whole process so far
+  std::string error;           // empty, or why there is no run
+};
+
+// The name of a cell's file: unique within a table, of letters, digits, '_', '-' and '.'.
+std::string CellName(const Cell& cell);
+
+// All but the predictions, which have a file of their own. Losses that are not finite become null, and NaN again.
+Json CellToJson(const Cell& cell);
+// Errors: DataLoss naming the field.
+absl::StatusOr<Cell> CellFromJson(const Json& json);
+
+// For predicates and tests: what a run measured may differ from another run's only here. Removes seconds, memory, start
+// times and what follows from them, at any depth.
+void RemoveTimes(Json* json);
+
+}  // namespace gbmoa
+
+#endif  // GBMOA_REPRO_CELL_H_

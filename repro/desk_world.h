@@ -1,0 +1,25 @@
+// The world of the desk profiles: tasks from WordNet, a bundled or given encoder.
+#ifndef GBMOA_REPRO_DESK_WORLD_H_
+#define GBMOA_REPRO_DESK_WORLD_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "repro/table_runner.h"
+
+namespace gbmoa {
+
+struct DeskWorldOptions {
+  std::string backbone;   // folder; empty: the bundled MiniLM
+  std::string precision;  // "fp32", "bf16"; empty: the fastest here
+  bool validation =
+      false;  // few-shot episodes of the validation split, where settings are chosen, not of the test split
+};
+
+// Tasks are those of eval/tasks/desk; meta-training and few-shot episodes come from the train and test splits. Errors:
+// those of reading WordNet, the tasks and the encoder.
+absl::StatusOr<TableWorld> MakeDeskWorld(const DeskWorldOptions& options);
+
+}  // namespace gbmoa
+
+#endif  // GBMOA_REPRO_DESK_WORLD_H_

@@ -1,0 +1,39 @@
+// Learning curves as SVG, drawn by gnuplot.
+#ifndef GBMOA_REPRO_FIGURE_H_
+#define GBMOA_REPRO_FIGURE_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace gbmoa {
+
+struct Series {
+  std::string title;
+  std::string color;  // "#rrggbb"
+  bool dashed = false;
+  std::vector<double> values;     // one a mark
+  std::vector<double> low, high;  // a band around them; empty: none
+};
+
+// Curves over the marks of an adaptation. Marks are evenly spaced: most of what happens, happens in the first steps.
+struct Panel {
+  std::string name;  // of its files; letters, digits, '_'
+  std::string x_label, y_label;
+  std::vector<int> marks;
+  std::vector<Series> series;
+  int width = 440, height = 300;  // that its letters are made for; the page may scale it
+};
+
+// Whether a program `gnuplot` can be run.
+bool HaveGnuplot();
+
+// Writes FOLDER/NAME.gnuplot, from which gnuplot makes FOLDER/NAME.svg, and returns an <svg> element that fits its
+// container and whose ids are unique to `panel.name`. Errors: Unimplemented without gnuplot; Internal if it fails, with
+// what it says; and those of writing.
+absl::StatusOr<std::string> DrawPanel(const Panel& panel, const std::string& folder);
+
+}  // namespace gbmoa
+
+#endif  // GBMOA_REPRO_FIGURE_H_

@@ -1,0 +1,44 @@
+"""Targets of a table: //repro:NAME runs it, :NAME_smoke_test runs it quickly."""
+
+load("//tools:build_defs.bzl", "gbmoa_cc_binary")
+
+def gbmoa_table(name):
+    """Makes the targets of repro/tables/NAME.textproto."""
+    gbmoa_cc_binary(
+        name = name,
+        srcs = ["run.cc"],
+        data = [
+            "tables/%s.textproto" % name,
+            "//eval:desk_tasks",
+            "@minilm//:model",
+            "@wordnet//:wordnet",
+        ],
+        local_defines = ['GBMOA_TABLE=\\"%s\\"' % name] + select({
+            ":profile_glue": ['GBMOA_PROFILE=\\"glue\\"'],
+            ":profile_4xa100": ['GBMOA_PROFILE=\\"4xa100\\"'],
+            "//conditions:default": ['GBMOA_PROFILE=\\"desk\\"'],
+        }),
+        deps = [
+            ":desk_world",
+            ":subprocess",
+            ":table_main",
+            "//baselines",
+            "//eval/tokenizers",
+            "//gbmoa",
+            "//gbmoa/base:exit_codes",
+            "//gbmoa/base:flags",
+            "//gbmoa/base:runfiles",
+            "//gbmoa/base:sha256",
+            "//gbmoa/base:threads",
+            "@com_github_google_glog//:glog",
+            "@com_google_absl//absl/flags:flag",
+            "@com_google_absl//absl/strings",
+        ],
+    )
+    native.sh_test(
+        name = name + "_smoke_test",
+        size = "medium",
+        srcs = ["smoke_test.sh"],
+        args = ["$(rootpath :%s)" % name, name],
+        data = [":" + name],
+    )

@@ -1,0 +1,262 @@
+#include "repro/table.h"
+
+#include <cmath>
+#include <set>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "gbmoa/base/file.h"
+#include "gbmoa/base/sha256.h"
+#include "gbmoa/base/status_macros.h"
+#include "gbmoa/base/textproto.h"
+
+namespace gbmoa {
+namespace {
+
+// Names become parts of file names.
+bool IsName(const std::string& name) {
+  if (name.empty() || name.size() > 100) return false;
+  for (const char c : name) {
+    if (!absl::ascii_isalnum(c) && c != '_') return false;
+  }
+  return true;
+}
+
+// Collects where a definition contradicts itself; the first contradiction is what the caller gets.
+class Checker {
+ public:
+  explicit Checker(const std::string& name) : name_(name) {}
+
+  template <typename... Parts>
+  bool Check(bool condition, const std::string& field, const Parts&... what) {
+    if (!condition && status_.ok())
+      status_ = absl::InvalidArgumentError(absl::StrCat(name_, ": ", field, ": ", what...));
+    return condition;
+  }
+  void Name(const std::string& field, const std::string& name, std::set<std::string>* seen) {
+    Check(IsName(name), field, "'", name, "' is not a name of letters, digits and underscores");
+    Check(seen->insert(name).second, field, "'", name, "' is there twice");
+  }
+  template <typename Map>
+  void Finite(const std::string& field, const Map& values) {
+    for (const auto& [key, value] : values) Check(std::isfinite(value), absl::StrCat(field, ".", key), value);
+  }
+  template <typename Marks>
+  void CheckMarks(const std::string& field, const Marks& marks, int steps) {
+    int last = -1;
+    for (const int mark : marks) {
+      Check(mark > last && mark <= steps, field, mark, " after ", last, "; marks ascend from 0 to steps (", steps, ")");
+      last = mark;
+    }
+    Check(last == steps, field, "the last mark is ", last, ", not the last step, ", steps);
+  }
+  const absl::Status& status() const { return status_; }
+
+ private:
+  std::string name_;
+  absl::Status status_;
+};
+
+void CheckSettings(const Table& table, const Profile& profile, const std::string& at, Checker* checker) {
+  std::set<std::string> rows;
+  for (const RowSettings& settings : profile.rows()) {
+    const std::string field = absl::StrCat(at, ".rows[", settings.row(), "]");
+    checker->Check(FindRow(table, settings.row()) != nullptr, field, "no such row");
+    checker->Check(rows.insert(settings.row()).second, field, "is there twice");
+    checker->Check(settings.meta_steps() >= 0, field, "meta_steps ", settings.meta_steps());
+    std::set<std::string> columns;
+    for (const Expected& expected : settings.expected()) {
+      const std::string cell = absl::StrCat(field, ".expected[", expected.column(), "]");
+      bool known = false;
+      for (const Column& column : table.columns()) known |= column.id() == expected.column();
+      checker->Check(known, cell, "no such column");
+      checker->Check(columns.insert(expected.column()).second, cell, "is there twice");
+      checker->Check(std::isfinite(expected.mean()), cell, "mean ", expected.mean());
+      checker->Check(expected.sd() >= 0 && std::isfinite(expected.sd()), cell, "sd ", expected.sd());
+      checker->Check(expected.n() >= 1, cell, "n ", expected.n());
+      checker->Check(!expected.source().empty(), cell, "where does the value come from? source is empty");
+    }
+  }
+}
+
+void CheckFewShot(const Profile& profile, const std::string& at, Checker* checker) {
+  const FewShot& few_shot = profile.few_shot();
+  checker->Check(few_shot.shots_size() > 0 && few_shot.starts_size() > 0 && few_shot.groups_size() > 0, at,
+                 "shots, starts and groups must not be empty");
+  for (const int shots : few_shot.shots()) checker->Check(shots >= 1, absl::StrCat(at, ".shots"), shots);
+  checker->Check(few_shot.episodes() >= 1, absl::StrCat(at, ".episodes"), few_shot.episodes());
+  checker->Check(few_shot.steps() >= 0 && few_shot.batch_size() >= 0, at, "steps and batch_size must not be negative");
+  checker->CheckMarks(absl::StrCat(at, ".marks"), few_shot.marks(), few_shot.steps());
+  std::set<std::string> starts, groups;
+  for (const FewShot::Start& start : few_shot.starts()) {
+    checker->Name(absl::StrCat(at, ".starts"), start.id(), &starts);
+    checker->Check(FindRowSettings(profile, start.row()) != nullptr, absl::StrCat(at, ".starts[", start.id(), "]"),
+                   "row '", start.row(), "' has no settings in this profile");
+  }
+  for (const FewShot::Group& group : few_shot.groups()) checker->Name(absl::StrCat(at, ".groups"), group.id(), &groups);
+  checker->Check(starts.count(few_shot.compare_to()) > 0, absl::StrCat(at, ".compare_to"), "no start '",
+                 few_shot.compare_to(), "'");
+}
+
+void CheckProfile(const Table& table, const Profile& profile, const std::string& at, Checker* checker) {
+  if (profile.has_not_attempted()) {
+    checker->Check(!profile.not_attempted().why().empty() && profile.not_attempted().reasons_size() > 0,
+                   absl::StrCat(at, ".not_attempted"), "needs a reason and why");
+    return;
+  }
+  checker->Check(profile.draws() >= 1 && profile.draws() <= 1000, absl::StrCat(at, ".draws"), profile.draws());
+  checker->Check(profile.first_draw() >= 0, absl::StrCat(at, ".first_draw"), profile.first_draw());
+  checker->Check(profile.meta_seeds() >= 1 && profile.meta_seeds() <= profile.draws(), absl::StrCat(at, ".meta_seeds"),
+                 profile.meta_seeds(), " with ", profile.draws(), " draws");
+  checker->Check(profile.shots() >= 1, absl::StrCat(at, ".shots"), profile.shots());
+  checker->Check(profile.steps() >= 0, absl::StrCat(at, ".steps"), profile.steps());
+  checker->Check(profile.batch_size() >= 0, absl::StrCat(at, ".batch_size"), profile.batch_size());
+  checker->Check(profile.suites_size() > 0, absl::StrCat(at, ".suites"), "is empty");
+  checker->CheckMarks(absl::StrCat(at, ".marks"), profile.marks(), profile.steps());
+  CheckSettings(table, profile, at, checker);
+  if (profile.has_few_shot()) CheckFewShot(profile, absl::StrCat(at, ".few_shot"), checker);
+}
+
+absl::Status CheckTable(const std::string& name, const Table& table) {
+  Checker checker(name);
+  checker.Check(IsName(table.name()), "name", "'", table.name(), "' is not a name of letters, digits and underscores");
+  std::set<std::string> columns, rows, profiles;
+  for (const Column& column : table.columns()) {
+    const std::string field = absl::StrCat("columns[", column.id(), "]");
+    checker.Name("columns", column.id(), &columns);
+    checker.Check(column.measure() != Column::MEASURE_UNSPECIFIED, field, "measures nothing");
+    checker.Check(column.decimals() >= 0 && column.decimals() <= 10, field, "decimals ", column.decimals());
+    if (!column.not_judged().empty()) continue;
+    checker.Check(column.margin() > 0 && std::isfinite(column.margin()), field, "margin ", column.margin());
+    checker.Check(!column.margin_reason().empty(), field, "a margin needs its reason");
+  }
+  for (const Row& row : table.rows()) {
+    const std::string field = absl::StrCat("rows[", row.id(), "]");
+    checker.Name("rows", row.id(), &rows);
+    checker.Check(row.kind() != Row::KIND_UNSPECIFIED, field, "has no kind");
+    checker.Check(!row.method().empty(), field, "names no method");
+    checker.Finite(absl::StrCat(field, ".paper"), row.paper());
+    for (const auto& [column, value] : row.paper())
+      checker.Check(columns.count(column) > 0, field, "paper cell of no column: ", column);
+  }
+  checker.Check(!rows.empty() && !columns.empty(), "rows", "a table has rows and columns");
+  checker.Check(table.ratio_row().empty() || rows.count(table.ratio_row()) > 0, "ratio_row", "no row '",
+                table.ratio_row(), "'");
+  for (const std::string& row : table.compare_to())
+    checker.Check(rows.count(row) > 0, "compare_to", "no row '", row, "'");
+  for (const Profile& profile : table.profiles()) {
+    const std::string field = absl::StrCat("profiles[", profile.name(), "]");
+    // Not only letters first: "4xa100".
+    checker.Name("profiles", profile.name(), &profiles);
+    CheckProfile(table, profile, field, &checker);
+    // What --quick makes of it must hold too.
+    if (!profile.has_not_attempted()) {
+      checker.Check(profile.has_quick(), field, "has no quick settings");
+      const absl::StatusOr<Profile> quick = ResolveProfile(table, profile.name(), {{}, {}, true});
+      if (quick.ok()) CheckProfile(table, *quick, absl::StrCat(field, " with quick"), &checker);
+    }
+  }
+  return checker.status();
+}
+
+}  // namespace
+
+absl::StatusOr<TableDefinition> ParseTable(const std::string& name, const std::string& text) {
+  TableDefinition definition;
+  GBMOA_RETURN_IF_ERROR(ParseTextproto(name, text, &definition.table));
+  GBMOA_RETURN_IF_ERROR(CheckTable(name, definition.table));
+  definition.sha256 = Sha256Hex(text);
+  return definition;
+}
+
+absl::StatusOr<TableDefinition> LoadTable(const std::string& path) {
+  GBMOA_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, 1 << 20));
+  return ParseTable(path, text);
+}
+
+absl::StatusOr<Profile> ResolveProfile(const Table& table, const std::string& name, const ProfileOverrides& overrides) {
+  const Profile* found = nullptr;
+  std::vector<std::string> names;
+  for (const Profile& profile : table.profiles()) {
+    names.push_back(profile.name());
+    if (profile.name() == name) found = &profile;
+  }
+  if (found == nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("unknown profile '", name, "' of ", table.name(), "; known: ", absl::StrJoin(names, ", ")));
+  }
+  Profile profile = *found;
+  if (overrides.quick && profile.has_quick()) {
+    const Quick& quick = profile.quick();
+    profile.set_draws(quick.draws());
+    profile.set_meta_seeds(1);
+    profile.set_shots(quick.shots());
+    profile.set_steps(quick.steps());
+    *profile.mutable_marks() = quick.marks();
+    for (RowSettings& settings : *profile.mutable_rows()) {
+      if (quick.meta_steps() > 0) settings.set_meta_steps(quick.meta_steps());
+    }
+    if (profile.has_few_shot()) {
+      FewShot* few_shot = profile.mutable_few_shot();
+      *few_shot->mutable_shots() = quick.few_shot_shots();
+      few_shot->set_episodes(quick.few_shot_episodes());
+      few_shot->set_steps(quick.few_shot_steps());
+      *few_shot->mutable_marks() = quick.few_shot_marks();
+    }
+  }
+  if (overrides.draws.has_value()) {
+    if (*overrides.draws < 1 || *overrides.draws > 1000) {
+      return absl::InvalidArgumentError(absl::StrCat("--seeds=", *overrides.draws, ": from 1 to 1000"));
+    }
+    profile.set_draws(*overrides.draws);
+    profile.set_meta_seeds(std::min(profile.meta_seeds(), profile.draws()));
+  }
+  if (overrides.first_draw.has_value()) {
+    if (*overrides.first_draw < 0) {
+      return absl::InvalidArgumentError(absl::StrCat("--first_seed=", *overrides.first_draw, ": not negative"));
+    }
+    profile.set_first_draw(*overrides.first_draw);
+  }
+  return profile;
+}
+
+const Row* FindRow(const Table& table, const std::string& id) {
+  for (const Row& row : table.rows()) {
+    if (row.id() == id) return &row;
+  }
+  return nullptr;
+}
+
+const RowSettings* FindRowSettings(const Profile& profile, const std::string& row) {
+  for (const RowSettings& settings : profile.rows()) {
+    if (settings.row() == row) return &settings;
+  }
+  return nullptr;
+}
+
+const Expected* FindExpected(const RowSettings& settings, const std::string& column) {
+  for (const Expected& expected : settings.expected()) {
+    if (expected.column() == column) return &expected;
+  }
+  return nullptr;
+}
+
+std::string NotAttemptedText(const NotAttempted& not_attempted) {
+  std::vector<std::string> reasons;
+  for (const int reason : not_attempted.reasons()) reasons.push_back(Reason_Name(static_cast<Reason>(reason)));
+  return absl::StrCat(absl::StrJoin(reasons, ", "), ": ", not_attempted.why());
+}
+
+std::string NotAttemptedReason(const Profile& profile, const std::string& row) {
+  if (profile.has_not_attempted()) return NotAttemptedText(profile.not_attempted());
+  const RowSettings* settings = FindRowSettings(profile, row);
+  if (settings == nullptr)
+    return absl::StrCat("UNDERSPECIFIED: profile ", profile.name(), " has no settings for this row");
+  return settings->has_not_attempted() ? NotAttemptedText(settings->not_attempted()) : "";
+}
+
+}  // namespace gbmoa

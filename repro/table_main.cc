@@ -1,0 +1,143 @@
+#include "repro/table_main.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gbmoa/base/exit_codes.h"
+#include "gbmoa/base/file.h"
+#include "gbmoa/base/sha256.h"
+#include "gbmoa/base/status_macros.h"
+#include "glog/logging.h"
+#include "repro/report.h"
+#include "repro/result.h"
+#include "repro/table.h"
+#include "repro/verdict.h"
+
+namespace gbmoa {
+namespace {
+
+std::string CpuName() {
+  std::ifstream file("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(file, line)) {
+    if (absl::StartsWith(line, "model name")) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
+}
+
+// Fails before hours of work where nothing could be written afterwards.
+absl::Status PrepareOut(const std::string& out) {
+  std::error_code error;
+  std::filesystem::create_directories(out, error);
+  if (error)
+    return absl::PermissionDeniedError(absl::StrCat("--out=", out, ": cannot make the folder: ", error.message()));
+  const std::string probe = JoinPath(out, ".probe");
+  GBMOA_RETURN_IF_ERROR(WriteFileAtomically(probe, ""));
+  std::filesystem::remove(probe, error);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> Run(const TableArguments& arguments,
+                        const std::function<absl::StatusOr<TableWorld>(const Profile& profile)>& make_world) {
+  const auto start = std::chrono::steady_clock::now();
+  if (arguments.threads < 0 || arguments.threads > 1024) {
+    return absl::InvalidArgumentError(absl::StrCat("--threads=", arguments.threads, ": from 1 to 1024, or 0 for all"));
+  }
+  GBMOA_ASSIGN_OR_RETURN(const TableDefinition definition, LoadTable(arguments.table));
+  const Table& table = definition.table;
+  GBMOA_ASSIGN_OR_RETURN(
+      const Profile profile,
+      ResolveProfile(table, arguments.profile, {arguments.seeds, arguments.first_seed, arguments.quick}));
+  const std::string out =
+      arguments.out.empty()
+          ? UserPath(absl::StrCat("gbmoa-out/", table.name(), "-", profile.name(), arguments.quick ? "-quick" : ""))
+          : UserPath(arguments.out);
+  GBMOA_RETURN_IF_ERROR(PrepareOut(out));
+  std::printf("%s, profile %s\ndefinition %s\nresults go to %s\n", table.title().c_str(), profile.name().c_str(),
+              definition.sha256.c_str(), out.c_str());
+  std::fflush(stdout);
+
+  RunContext context;
+  context.quick = arguments.quick;
+  context.git = arguments.git.empty() ? "unknown" : arguments.git;
+  context.build = arguments.build;
+  context.started = absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::Now(), absl::UTCTimeZone());
+  context.command = arguments.command;
+  const int processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  context.threads = arguments.threads == 0 ? processors : arguments.threads;
+  TableRun run;
+  if (!profile.has_not_attempted()) {
+    GBMOA_ASSIGN_OR_RETURN(const TableWorld world, make_world(profile));
+    context.environment = world.environment;
+    context.inputs = world.inputs;
+    RunnerOptions options;
+    options.out = out;
+    options.threads = context.threads;
+    options.fresh = arguments.fresh;
+    options.on_worker_start = arguments.on_worker_start;
+    options.stopped = arguments.stopped;
+    options.terminal = isatty(STDERR_FILENO) == 1;
+    options.key = absl::StrCat(definition.sha256, "\n", arguments.build);
+    for (const auto& [name, sha256] : world.inputs) absl::StrAppend(&options.key, "\n", name, " ", sha256);
+    GBMOA_ASSIGN_OR_RETURN(run, RunTable(table, profile, arguments.quick, world, options));
+  }
+  context.environment["cpu"] = absl::StrCat(CpuName(), ", ", processors, " processors");
+  context.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+
+  const Json result = BuildResult(definition, profile, context, profile.has_not_attempted() ? nullptr : &run);
+  GBMOA_RETURN_IF_ERROR(WriteReport(result, out));
+  GBMOA_RETURN_IF_ERROR(WriteFileAtomically(JoinPath(out, "expected.textproto"), ExpectedTextproto(result)));
+  const std::string name = JoinPath(out, table.name());
+  std::printf("\n%s\n%s.md\n%s.json\n%s.html\n", ReportText(result).c_str(), name.c_str(), name.c_str(), name.c_str());
+  std::fflush(stdout);
+  return VerdictExitCode(CountVerdicts(result));
+}
+
+// After an interruption the same command goes on where this one stopped; that is worth saying.
+int Report(const absl::Status& status) {
+  if (absl::IsCancelled(status)) {
+    std::fprintf(stderr, "interrupted; the same command goes on from here\n");
+  } else {
+    std::fprintf(stderr, "error: %s\n", std::string(status.message()).c_str());
+  }
+  return ExitCode(status);
+}
+
+}  // namespace
+
+int TableMain(const TableArguments& arguments,
+              const std::function<absl::StatusOr<TableWorld>(const Profile& profile)>& make_world) {
+  const absl::StatusOr<int> code = Run(arguments, make_world);
+  return code.ok() ? *code : Report(code.status());
+}
+
+int ReportMain(const std::string& path) {
+  const std::string file = UserPath(path);
+  const absl::StatusOr<std::string> text = ReadFile(file, int64_t{1} << 30);
+  if (!text.ok()) return Report(text.status());
+  const Json result = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  if (!result.is_object() || !result.contains("table") || !result.contains("rows")) {
+    return Report(absl::DataLossError(absl::StrCat(file, ": not a results file")));
+  }
+  const size_t slash = file.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : file.substr(0, slash);
+  // A results file that somebody has edited may lack anything.
+  try {
+    const absl::Status status = WriteReport(result, folder);
+    return status.ok() ? 0 : Report(status);
+  } catch (const Json::exception& error) {
+    return Report(absl::DataLossError(absl::StrCat(file, ": ", error.what())));
+  }
+}
+
+}  // namespace gbmoa

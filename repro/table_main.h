@@ -1,0 +1,41 @@
+// The program that runs a table, from its arguments to its exit code.
+#ifndef GBMOA_REPRO_TABLE_MAIN_H_
+#define GBMOA_REPRO_TABLE_MAIN_H_
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "repro/table_runner.h"
+
+namespace gbmoa {
+
+struct TableArguments {
+  std::string table;  // path of the definition
+  std::string profile = "desk";
+  std::string out;  // empty: gbmoa-out/TABLE-PROFILE where the user stands, with "-quick" for a quick run
+  std::optional<int> seeds;
+  std::optional<int> first_seed;
+  int threads = 0;  // 0: as many as processors
+  bool quick = false;
+  bool fresh = false;
+  std::string command;  // how to call the program again, for the report
+  std::string build;    // SHA-256 of the program: cells of another build are not reused
+  std::string git;
+  std::function<void()> on_worker_start;
+  std::function<bool()> stopped;
+};
+
+// Runs the table, writes TABLE.json, .md, .html and expected.textproto into the out folder, prints the table to
+// standard output and errors to standard error. `make_world` is not called for a profile that is not attempted. Returns
+// 0, 10, 11, 12 as VerdictExitCode, or an exit code of exit_codes.h.
+int TableMain(const TableArguments& arguments,
+              const std::function<absl::StatusOr<TableWorld>(const Profile& profile)>& make_world);
+
+// Writes the Markdown and HTML of a results file beside it, anew.
+int ReportMain(const std::string& path);
+
+}  // namespace gbmoa
+
+#endif  // GBMOA_REPRO_TABLE_MAIN_H_

@@ -1,0 +1,170 @@
+#include "repro/table_main.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <string>
+
+#include "gbmoa/base/file.h"
+#include "gbmoa/base/testing.h"
+#include "gbmoa/base/textproto.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "repro/cell.h"
+#include "repro/figure.h"
+#include "repro/testing.h"
+
+namespace gbmoa {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class TableMainTest : public testing::Test {
+ protected:
+  TableMainTest() {
+    std::string pattern = JoinPath(testing::TempDir(), "table_main_test.XXXXXX");
+    CHECK(mkdtemp(pattern.data()) != nullptr);
+    folder_ = pattern;
+    arguments_.table = JoinPath(folder_, "toy.textproto");
+    std::ofstream(arguments_.table) << TestTableText();
+    arguments_.out = JoinPath(folder_, "out");
+    arguments_.threads = 2;
+    arguments_.command = "bazel run //repro:toy";
+    arguments_.git = "0123abc";
+    arguments_.build = "b01d";
+  }
+
+  int Main() {
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    const int code = TableMain(arguments_, [this](const Profile&) -> absl::StatusOr<TableWorld> {
+      ++worlds_;
+      return TestWorld(&state_);
+    });
+    stdout_ = testing::internal::GetCapturedStdout();
+    stderr_ = testing::internal::GetCapturedStderr();
+    return code;
+  }
+  std::string Read(const std::string& name) {
+    const absl::StatusOr<std::string> text = ReadFile(JoinPath(arguments_.out, name), 1 << 26);
+    EXPECT_THAT(text, IsOk());
+    return text.ok() ? *text : "";
+  }
+
+  std::string folder_, stdout_, stderr_;
+  TableArguments arguments_;
+  TestWorldState state_;
+  int worlds_ = 0;
+};
+
+TEST_F(TableMainTest, WritesReports) {
+  EXPECT_EQ(Main(), 11);  // meta's accuracy is inconclusive
+  const Json result = Json::parse(Read("toy.json"));
+  EXPECT_EQ(result["table"], "toy");
+  EXPECT_EQ(result["git"], "0123abc");
+  EXPECT_EQ(result["environment"]["threads"], 2);
+  EXPECT_EQ(result["environment"]["world_size"], 1);
+  EXPECT_EQ(result["inputs"][0]["name"], "repro/tables/toy.textproto");
+  EXPECT_EQ(result["inputs"][0]["sha256"].get<std::string>().size(), 64);
+  EXPECT_EQ(result["inputs"][1]["sha256"], "00ff");
+  EXPECT_THAT(stdout_, HasSubstr(result["inputs"][0]["sha256"].get<std::string>()));
+  EXPECT_THAT(stdout_, HasSubstr("1 reproduced, 1 inconclusive, 0 not reproduced, 12 not attempted"));
+  EXPECT_THAT(stdout_, HasSubstr(JoinPath(arguments_.out, "toy.html")));
+
+  const std::string markdown = Read("toy.md");
+  EXPECT_THAT(markdown, HasSubstr("| Slow | 85.0 ± 5.0 (n 3)<br>NOT_ATTEMPTED<br>paper 84.3 |"));
+  EXPECT_THAT(markdown, HasSubstr("bazel run //repro:toy"));
+  const std::string html = Read("toy.html");
+  EXPECT_THAT(html, HasSubstr("<span class=\"badge inconclusive\">INCONCLUSIVE</span>"));
+  // The page needs nothing from outside.
+  EXPECT_THAT(html, Not(HasSubstr("<script")));
+  EXPECT_THAT(html, Not(HasSubstr("<link")));
+  EXPECT_THAT(html, Not(HasSubstr("src=")));
+  if (HaveGnuplot()) {
+    EXPECT_THAT(html, HasSubstr("<svg"));
+    EXPECT_THAT(html, HasSubstr("few_shot_1_coarse_"));
+  }
+  // What a later table may expect: sampled values only.
+  const std::string expected = Read("expected.textproto");
+  EXPECT_THAT(expected, HasSubstr("expected { column: \"accuracy\" mean: 85 sd: 5 n: 3 source: \"own run of "));
+  EXPECT_THAT(expected, HasSubstr("commit 0123abc, draws 0 to 2\" }"));
+  EXPECT_THAT(expected, Not(HasSubstr("parameters_percent")));
+  Profile profile;  // whose `rows` can be pasted into the definition
+  EXPECT_THAT(ParseTextproto("expected.textproto", expected, &profile), IsOk());
+  EXPECT_EQ(profile.rows_size(), 3);
+  EXPECT_THAT(Read("predictions/gold--e1.txt"), HasSubstr("0\n1\n"));
+  EXPECT_EQ(Read("predictions/slow--e1--draw0.txt").size(), 40);  // 20 labels, one a line
+
+  // The reports follow from the results file alone.
+  std::ofstream(JoinPath(arguments_.out, "toy.md")) << "";
+  EXPECT_EQ(ReportMain(JoinPath(arguments_.out, "toy.json")), 0);
+  EXPECT_EQ(Read("toy.md"), markdown);
+  EXPECT_EQ(Read("toy.html"), html);
+}
+
+TEST_F(TableMainTest, QuickRunsAreNotJudged) {
+  arguments_.quick = true;
+  EXPECT_EQ(Main(), 12);
+  const std::string text = Read("toy.json");
+  EXPECT_THAT(text, Not(HasSubstr("\"REPRODUCED\"")));
+  EXPECT_THAT(text, HasSubstr("BUDGET"));
+  const Json result = Json::parse(text);
+  EXPECT_EQ(result["quick"], true);
+  EXPECT_EQ(result["rows"][0]["cells"]["accuracy"]["n"], 1);
+  EXPECT_EQ(result["rows"][0]["cells"]["accuracy"]["mean"], 70);  // 12 + 2 steps of 20
+}
+
+TEST_F(TableMainTest, OneSeedIsNeverReproduced) {
+  arguments_.seeds = 1;
+  EXPECT_EQ(Main(), 11);
+  EXPECT_THAT(Read("toy.json"), Not(HasSubstr("\"REPRODUCED\"")));
+}
+
+TEST_F(TableMainTest, AProfileThatIsNotAttemptedSaysSo) {
+  arguments_.profile = "big";
+  EXPECT_EQ(Main(), 12);
+  EXPECT_EQ(worlds_, 0);
+  const Json result = Json::parse(Read("toy.json"));
+  EXPECT_EQ(result["headline"], "0 reproduced, 0 inconclusive, 0 not reproduced, 15 not attempted");
+  EXPECT_EQ(result["rows"][0]["cells"]["accuracy"]["why"], "MISSING_WEIGHTS, HARDWARE: no such machine here");
+  EXPECT_EQ(result["rows"][0]["cells"]["accuracy"]["mean"], Json());
+  EXPECT_THAT(Read("toy.html"), HasSubstr("Nothing was run. MISSING_WEIGHTS, HARDWARE: no such machine here"));
+}
+
+TEST_F(TableMainTest, ExitCodes) {
+  const std::string file = JoinPath(folder_, "file");
+  std::ofstream(file) << "";
+  const std::string unknown_method = JoinPath(folder_, "unknown_method.textproto");
+  std::string text = TestTableText();
+  text.replace(text.find("method: \"slow\""), 14, "method: \"fast\"");
+  std::ofstream(unknown_method) << text;
+  const TableArguments good = arguments_;
+  const struct {
+    std::string name;
+    std::function<void(TableArguments*)> change;
+    int code;
+    std::string message;
+  } kCases[] = {
+      {"unknown profile", [](TableArguments* a) { a->profile = "desktop"; }, 64, "unknown profile 'desktop' of toy"},
+      {"unknown method", [&](TableArguments* a) { a->table = unknown_method; }, 64, "row slow: unknown name 'fast'"},
+      {"no draws", [](TableArguments* a) { a->seeds = 0; }, 64, "--seeds=0"},
+      {"no threads", [](TableArguments* a) { a->threads = -1; }, 64, "--threads=-1"},
+      {"no table", [](TableArguments* a) { a->table += ".missing"; }, 66, "toy.textproto.missing"},
+      {"not a table", [&](TableArguments* a) { a->table = "/proc/version"; }, 64, "/proc/version:1:"},
+      {"out below a file", [&](TableArguments* a) { a->out = JoinPath(file, "out"); }, 74, "file/out"},
+      {"out is a file", [&](TableArguments* a) { a->out = file; }, 74, "file"},
+      {"out not writable", [](TableArguments* a) { a->out = "/proc/out"; }, 74, "/proc/out"},
+      {"interrupted", [](TableArguments* a) { a->stopped = [] { return true; }; }, 75, "goes on from here"},
+  };
+  for (const auto& c : kCases) {
+    arguments_ = good;
+    c.change(&arguments_);
+    EXPECT_EQ(Main(), c.code) << c.name << ": " << stderr_;
+    EXPECT_THAT(stderr_, HasSubstr(c.message)) << c.name;
+  }
+  EXPECT_EQ(ReportMain("/nonexistent/toy.json"), 66);
+  EXPECT_EQ(ReportMain(file), 65);
+}
+
+}  // namespace
+}  // namespace gbmoa

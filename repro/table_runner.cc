@@ -1,0 +1,539 @@
+#include "repro/table_runner.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <condition_variable>
+#include <cstring>
+#include <filesystem>
+#include <list>
+#include <mutex>
+#include <new>
+#include <set>
+#include <thread>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "gbmoa/base/file.h"
+#include "gbmoa/base/sha256.h"
+#include "gbmoa/base/status_macros.h"
+#include "glog/logging.h"
+#include "repro/progress.h"
+#include "repro/table.h"
+
+namespace gbmoa {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+int64_t PeakRssBytes() {
+  rusage usage;
+  return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_maxrss * int64_t{1024} : 0;
+}
+
+absl::Status MakeFolder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return absl::PermissionDeniedError(absl::StrCat(path, ": cannot make the folder: ", error.message()));
+  return absl::OkStatus();
+}
+
+// Keeps two runs out of one folder. The lock goes with the process, however it ends.
+class FolderLock {
+ public:
+  static absl::StatusOr<std::unique_ptr<FolderLock>> Take(const std::string& folder) {
+    const std::string path = JoinPath(folder, ".lock");
+    const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (descriptor < 0) return absl::PermissionDeniedError(absl::StrCat(path, ": ", std::strerror(errno)));
+    auto lock = std::make_unique<FolderLock>(descriptor);
+    if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+      char pid[32] = {};
+      const ssize_t size = pread(descriptor, pid, sizeof pid - 1, 0);
+      return absl::FailedPreconditionError(
+          absl::StrCat(folder, ": another run is at work here, process ", size > 0 ? pid : "unknown"));
+    }
+    const std::string pid = absl::StrCat(getpid());
+    if (ftruncate(descriptor, 0) != 0 || pwrite(descriptor, pid.data(), pid.size(), 0) < 0) {
+      return absl::PermissionDeniedError(absl::StrCat(path, ": ", std::strerror(errno)));
+    }
+    return lock;
+  }
+  explicit FolderLock(int descriptor) : descriptor_(descriptor) {}
+  ~FolderLock() { close(descriptor_); }
+
+ private:
+  int descriptor_;
+};
+
+// A learner, ready for jobs once it is meta-trained.
+struct Slot {
+  std::string row;
+  int meta_seed = -1;
+  std::unique_ptr<Learner> learner;
+  std::vector<std::pair<Slot*, LearnerOptions>> heirs;  // other options on the same meta-trained state
+  std::string settings;                                 // what the learner depends on, as part of a key
+  bool ready = false;
+  std::string error;  // why its jobs cannot run
+};
+
+struct Job {
+  enum Kind { kMetaTrain, kTask, kEpisode } kind;
+  Slot* slot;
+  size_t result;  // index in TableRun::meta_trainings or cells
+  const EvalTask* task = nullptr;
+  HeadStart head = HeadStart::kPrototypes;
+  int64_t meta_steps = -1;
+  std::string progress_kind;
+};
+
+LearnerOptions ToOptions(const google::protobuf::Map<std::string, std::string>& map) {
+  return LearnerOptions(map.begin(), map.end());
+}
+
+std::string OptionsText(const LearnerOptions& options) { return absl::StrJoin(options, ",", absl::PairFormatter("=")); }
+
+// A worker must not die of what a learner throws, least of all when memory is short.
+template <typename F>
+auto CatchExceptions(const F& run) -> decltype(run()) {
+  try {
+    return run();
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("out of memory");
+  } catch (const std::exception& error) {
+    return absl::InternalError(error.what());
+  }
+}
+
+class Runner {
+ public:
+  Runner(const Table& table, const Profile& profile, bool quick, const TableWorld& world, const RunnerOptions& options)
+      : table_(table),
+        profile_(profile),
+        quick_(quick),
+        world_(world),
+        options_(options),
+        progress_({options.terminal, options.threads, nullptr, nullptr}) {}
+
+  absl::StatusOr<TableRun> Run() {
+    GBMOA_RETURN_IF_ERROR(ChooseTasks());
+    GBMOA_RETURN_IF_ERROR(MakeSlots());
+    for (const char* folder : {"cells", "meta", "predictions"}) {
+      GBMOA_RETURN_IF_ERROR(MakeFolder(JoinPath(options_.out, folder)));
+    }
+    GBMOA_ASSIGN_OR_RETURN(const std::unique_ptr<FolderLock> lock, FolderLock::Take(options_.out));
+    GBMOA_RETURN_IF_ERROR(WriteGold());
+    PlanJobs();
+    KeepFinishedCells();
+    for (const Job& job : pending_) progress_.AddJobs(job.progress_kind, 1);
+    std::vector<std::thread> workers;
+    for (int i = 0; i < options_.threads; ++i) workers.emplace_back([this] { Work(); });
+    for (std::thread& worker : workers) worker.join();
+    progress_.Close();
+    GBMOA_RETURN_IF_ERROR(fatal_);
+    run_.peak_rss_bytes = PeakRssBytes();
+    return std::move(run_);
+  }
+
+ private:
+  absl::Status ChooseTasks() {
+    const std::set<std::string> quick_tasks(profile_.quick().tasks().begin(), profile_.quick().tasks().end());
+    std::set<std::string> found;
+    for (const std::string& suite : profile_.suites()) {
+      bool any = false;
+      for (const EvalTask& task : world_.tasks) {
+        if (task.suite != suite) continue;
+        any = true;
+        if (quick_ && quick_tasks.count(task.name) == 0) continue;
+        found.insert(task.name);
+        tasks_.push_back(&task);
+      }
+      if (!any) return absl::InvalidArgumentError(absl::StrCat("suite '", suite, "' has no tasks"));
+    }
+    for (const std::string& task : quick_tasks) {
+      if (quick_ && found.count(task) == 0) {
+        return absl::InvalidArgumentError(absl::StrCat("quick task '", task, "' is in none of the profile's suites"));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  int MetaSeeds() const { return std::min(profile_.meta_seeds(), profile_.draws()); }
+  int MetaSeed(int draw) const { return profile_.first_draw() + (draw - profile_.first_draw()) % MetaSeeds(); }
+
+  absl::StatusOr<Slot*> NewSlot(const std::string& row_id, int meta_seed, const LearnerOptions& options) {
+    const Row& row = *FindRow(table_, row_id);
+    absl::StatusOr<std::unique_ptr<Learner>> learner = world_.make_learner(row.method(), options);
+    if (!learner.ok()) {
+      // To the user a method that does not exist is a mistake in the definition, not a missing input.
+      const absl::StatusCode code =
+          absl::IsNotFound(learner.status()) ? absl::StatusCode::kInvalidArgument : learner.status().code();
+      return absl::Status(code, absl::StrCat("row ", row_id, ": ", learner.status().message()));
+    }
+    slots_.push_back({row_id, meta_seed, *std::move(learner)});
+    Slot& slot = slots_.back();
+    const int64_t meta_steps = FindRowSettings(profile_, row_id)->meta_steps();
+    slot.settings = absl::StrCat(row.method(), ";", OptionsText(options), ";", meta_steps);
+    slot.ready = !slot.learner->meta_learns();
+    if (slot.ready) slot.meta_seed = -1;
+    return &slot;
+  }
+
+  // The row's learner for this meta-training; nullptr if the row is not run.
+  Slot* FindSlot(const std::string& row, int meta_seed) {
+    for (Slot& slot : slots_) {
+      if (slot.row == row && (slot.meta_seed < 0 || slot.meta_seed == meta_seed) && heirs_.count(&slot) == 0)
+        return &slot;
+    }
+    return nullptr;
+  }
+
+  absl::Status MakeSlots() {
+    for (const Row& row : table_.rows()) {
+      if (!NotAttemptedReason(profile_, row.id()).empty()) continue;
+      const LearnerOptions options = ToOptions(FindRowSettings(profile_, row.id())->options());
+      for (int k = 0; k < MetaSeeds(); ++k) {
+        GBMOA_ASSIGN_OR_RETURN(Slot * slot, NewSlot(row.id(), profile_.first_draw() + k, options));
+        run_.meta_learns[row.id()] = slot->learner->meta_learns();
+        if (!slot->learner->meta_learns()) break;
+        if (world_.meta_train_tasks == nullptr) {
+          return absl::InvalidArgumentError(
+              absl::StrCat("row ", row.id(), " meta-learns, but there are no tasks for it"));
+        }
+      }
+    }
+    if (!profile_.has_few_shot()) return absl::OkStatus();
+    if (!world_.few_shot) return absl::InvalidArgumentError("the profile has a few-shot part, but no episodes for it");
+    for (const FewShot::Start& start : profile_.few_shot().starts()) {
+      LearnerOptions options = ToOptions(FindRowSettings(profile_, start.row())->options());
+      for (const auto& [name, value] : start.options()) options[name] = value;
+      for (int k = 0; k < MetaSeeds(); ++k) {
+        Slot* const of_row = FindSlot(start.row(), profile_.first_draw() + k);
+        if (of_row == nullptr) break;
+        Slot* slot = of_row;
+        if (!start.options().empty()) {
+          GBMOA_ASSIGN_OR_RETURN(slot, NewSlot(start.row(), profile_.first_draw() + k, options));
+          heirs_.insert(slot);
+          if (!slot->ready) of_row->heirs.emplace_back(slot, options);
+        }
+        starts_[start.id()].push_back(slot);
+        if (slot->ready) break;
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // One file of true labels a task, beside the predictions.
+  absl::Status WriteGold() const {
+    for (const EvalTask* task : tasks_) {
+      Cell cell;
+      cell.row = "gold";
+      cell.task = task->name;
+      const std::string name = CellName(cell);  // "gold--noun8--draw0"
+      const std::string path =
+          JoinPath(options_.out, absl::StrCat("predictions/", name.substr(0, name.rfind("--")), ".txt"));
+      GBMOA_RETURN_IF_ERROR(WriteFileAtomically(path, absl::StrCat(absl::StrJoin(task->test_set.labels, "\n"), "\n")));
+    }
+    return absl::OkStatus();
+  }
+
+  void PlanJobs() {
+    for (Slot& slot : slots_) {
+      if (slot.ready || heirs_.count(&slot) > 0) continue;
+      run_.meta_trainings.push_back({slot.row, slot.meta_seed});
+      const int meta_steps = FindRowSettings(profile_, slot.row)->meta_steps();
+      pending_.push_back({Job::kMetaTrain, &slot, run_.meta_trainings.size() - 1, nullptr, HeadStart::kPrototypes,
+                          meta_steps == 0 ? -1 : meta_steps, absl::StrCat("meta-training ", slot.row)});
+    }
+    for (const Row& row : table_.rows()) {
+      if (!NotAttemptedReason(profile_, row.id()).empty()) continue;
+      for (const EvalTask* task : tasks_) {
+        for (int d = profile_.first_draw(); d < profile_.first_draw() + profile_.draws(); ++d) {
+          Slot* const slot = FindSlot(row.id(), MetaSeed(d));
+          run_.cells.push_back({row.id(), task->suite, task->name, d, slot->meta_seed, profile_.shots()});
+          pending_.push_back({Job::kTask, slot, run_.cells.size() - 1, task,
+                              row.head() == Row::ZERO ? HeadStart::kZero : HeadStart::kPrototypes, -1, row.id()});
+        }
+      }
+    }
+    const FewShot& few_shot = profile_.few_shot();
+    for (const FewShot::Start& start : few_shot.starts()) {
+      const Row& row = *FindRow(table_, start.row());
+      for (Slot* slot : starts_[start.id()]) {
+        for (const int shots : few_shot.shots()) {
+          for (int episode = 0; episode < few_shot.episodes(); ++episode) {
+            run_.cells.push_back({start.id(), "few_shot", "", episode, slot->meta_seed, shots});
+            pending_.push_back({Job::kEpisode, slot, run_.cells.size() - 1, nullptr,
+                                row.head() == Row::ZERO ? HeadStart::kZero : HeadStart::kPrototypes, -1,
+                                absl::StrCat(start.id(), " ", shots, "-shot")});
+          }
+        }
+      }
+    }
+  }
+
+  std::string CellPath(const Cell& cell) const {
+    return JoinPath(options_.out, absl::StrCat("cells/", CellName(cell), ".json"));
+  }
+
+  // Everything that the cell's outcome depends on.
+  std::string CellKey(const Job& job) const {
+    const Cell& cell = run_.cells[job.result];
+    const FewShot& few_shot = profile_.few_shot();
+    const bool episode = job.kind == Job::kEpisode;
+    return Sha256Hex(absl::StrJoin(
+        {options_.key, profile_.name(), job.slot->settings, cell.row, cell.suite, episode ? std::string() : cell.task,
+         absl::StrCat(cell.draw), absl::StrCat(cell.meta_seed), absl::StrCat(cell.shots),
+         absl::StrCat(episode ? few_shot.steps() : profile_.steps()),
+         absl::StrCat(episode ? few_shot.batch_size() : profile_.batch_size()),
+         absl::StrJoin(episode ? few_shot.marks() : profile_.marks(), ","), absl::StrCat(job.head == HeadStart::kZero)},
+        "\n"));
+  }
+
+  // Takes jobs whose cells an earlier run has finished off the list, and meta-trainings that nobody waits for any more.
+  void KeepFinishedCells() {
+    if (options_.fresh) return;
+    int64_t other = 0;
+    for (auto job = pending_.begin(); job != pending_.end();) {
+      if (job->kind != Job::kMetaTrain && Restore(*job, &other)) {
+        ++run_.reused_cells;
+        job = pending_.erase(job);
+      } else {
+        ++job;
+      }
+    }
+    if (run_.reused_cells > 0)
+      LOG(INFO) << run_.reused_cells << " cells are kept from an earlier run in " << options_.out;
+    if (other > 0)
+      LOG(INFO) << other << " cells in " << options_.out << " are of another definition, program or data and run again";
+  }
+
+  bool Restore(const Job& job, int64_t* other) {
+    Cell& cell = run_.cells[job.result];
+    const std::string path = CellPath(cell);
+    if (!FileExists(path)) return false;
+    const absl::StatusOr<std::string> text = ReadFile(path, 16 << 20);
+    const Json json = text.ok() ? Json::parse(*text, nullptr, /*allow_exceptions=*/false) : Json();
+    if (!json.is_object() || !json.contains("key") || !json.contains("cell")) {
+      LOG(WARNING) << path << ": not a cell, run again";
+      return false;
+    }
+    if (json["key"] != CellKey(job)) {
+      ++*other;
+      return false;
+    }
+    absl::StatusOr<Cell> restored = CellFromJson(json["cell"]);
+    if (!restored.ok()) {
+      LOG(WARNING) << path << ": " << restored.status().message() << "; run again";
+      return false;
+    }
+    cell = *std::move(restored);
+    return true;
+  }
+
+  bool Stopped() const { return options_.stopped && options_.stopped(); }
+
+  void Work() {
+    if (options_.on_worker_start) options_.on_worker_start();
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (true) {
+      if (fatal_.ok() && Stopped()) fatal_ = absl::CancelledError("interrupted");
+      if (!fatal_.ok()) break;
+      const auto next = std::find_if(pending_.begin(), pending_.end(),
+                                     [](const Job& job) { return job.kind == Job::kMetaTrain || job.slot->ready; });
+      if (next == pending_.end()) {
+        // What is left waits for a meta-training of another worker, or there is nothing left.
+        if (pending_.empty()) break;
+        changed_.wait_for(lock, std::chrono::milliseconds(200));
+        continue;
+      }
+      const Job job = *next;
+      pending_.erase(next);
+      lock.unlock();
+      const absl::Status status = job.kind == Job::kMetaTrain ? MetaTrain(job) : RunCell(job);
+      lock.lock();
+      if (!status.ok() && fatal_.ok())
+        fatal_ = absl::IsCancelled(status) ? absl::CancelledError("interrupted") : status;
+      changed_.notify_all();
+    }
+    changed_.notify_all();
+  }
+
+  // Errors are those of writing; a meta-training that fails is a fact about its row.
+  absl::Status MetaTrain(const Job& job) {
+    Slot& slot = *job.slot;
+    MetaTraining& training = run_.meta_trainings[job.result];
+    const std::string name = absl::StrCat(slot.row, "-seed", slot.meta_seed);
+    const std::string state = JoinPath(options_.out, absl::StrCat("meta/", name, ".safetensors"));
+    const std::string record = JoinPath(options_.out, absl::StrCat("meta/", name, ".json"));
+    const std::string key = Sha256Hex(absl::StrCat(options_.key, "\n", slot.settings, "\n", slot.meta_seed));
+    const Clock::time_point start = Clock::now();
+    absl::Status status;
+    if (!options_.fresh && LoadMetaTrained(record, state, key, slot.learner.get(), &training)) {
+      training.reused = true;
+    } else {
+      std::vector<double> losses;
+      MetaTrainOptions options;
+      options.seed = static_cast<uint64_t>(slot.meta_seed);
+      options.steps = job.meta_steps;
+      options.on_step = [&](const MetaTrainProgress& at) {
+        losses.push_back(at.query_loss);
+        training.steps = at.step;
+        const double share = at.steps > 0 ? static_cast<double>(at.step) / static_cast<double>(at.steps) : 0;
+        progress_.Running(absl::StrCat("meta-training ", name), job.progress_kind, share, SecondsSince(start),
+                          at.detail);
+      };
+      status = CatchExceptions([&] { return slot.learner->MetaTrain(*world_.meta_train_tasks, options); });
+      progress_.Running(absl::StrCat("meta-training ", name), job.progress_kind, 1, SecondsSince(start), "");
+      training.seconds = SecondsSince(start);
+      const size_t tenth = (losses.size() + 9) / 10;
+      for (size_t i = 0; i < tenth; ++i) {
+        training.first_loss += losses[i] / static_cast<double>(tenth);
+        training.last_loss += losses[losses.size() - 1 - i] / static_cast<double>(tenth);
+      }
+      if (status.ok()) GBMOA_RETURN_IF_ERROR(SaveMetaTrained(record, state, key, *slot.learner, training, losses));
+    }
+    if (!status.ok()) {
+      if (absl::IsCancelled(status)) return status;
+      training.error = std::string(status.message());
+      LOG(ERROR) << "meta-training " << name << " failed: " << status;
+    }
+    for (auto& [heir, options] : slot.heirs) {
+      const absl::Status loaded = status.ok() ? heir->learner->Load(state) : status;
+      if (!loaded.ok()) heir->error = absl::StrCat("meta-training: ", loaded.message());
+    }
+    progress_.Finished(job.progress_kind, training.reused ? SecondsSince(start) : training.seconds, !status.ok());
+    std::lock_guard<std::mutex> lock(mutex_);
+    slot.ready = true;
+    if (!status.ok()) slot.error = absl::StrCat("meta-training: ", status.message());
+    for (auto& [heir, options] : slot.heirs) heir->ready = true;
+    return absl::OkStatus();
+  }
+
+  static bool LoadMetaTrained(const std::string& record, const std::string& state, const std::string& key,
+                              Learner* learner, MetaTraining* training) {
+    if (!FileExists(record) || !FileExists(state)) return false;
+    const absl::StatusOr<std::string> text = ReadFile(record, 64 << 20);
+    const Json json = text.ok() ? Json::parse(*text, nullptr, /*allow_exceptions=*/false) : Json();
+    if (!json.is_object() || json.value("key", "") != key) return false;
+    const absl::StatusOr<std::string> hash = Sha256HexOfFile(state);
+    if (!hash.ok() || json.value("sha256", "") != *hash) {
+      LOG(WARNING) << state << ": is not the file that was written; meta-training runs again";
+      return false;
+    }
+    if (const absl::Status status = learner->Load(state); !status.ok()) {
+      LOG(WARNING) << state << ": " << status << "; meta-training runs again";
+      return false;
+    }
+    training->steps = json.value("steps", int64_t{0});
+    training->seconds = json.value("seconds", 0.0);
+    const auto loss = [&](const char* name) { return json[name].is_number() ? json[name].get<double>() : NAN; };
+    training->first_loss = loss("first_loss");
+    training->last_loss = loss("last_loss");
+    return true;
+  }
+
+  // The state first, then the record that vouches for it: a crash in between leaves a state that nobody trusts.
+  static absl::Status SaveMetaTrained(const std::string& record, const std::string& state, const std::string& key,
+                                      const Learner& learner, const MetaTraining& training,
+                                      const std::vector<double>& losses) {
+    const std::string partial = absl::StrCat(state, ".partial");
+    GBMOA_RETURN_IF_ERROR(learner.Save(partial));
+    if (!FileExists(partial)) return absl::OkStatus();  // the learner has no state to keep
+    std::error_code error;
+    std::filesystem::rename(partial, state, error);
+    if (error) return absl::UnknownError(absl::StrCat(state, ": ", error.message()));
+    GBMOA_ASSIGN_OR_RETURN(const std::string hash, Sha256HexOfFile(state));
+    const Json json = {{"key", key},
+                       {"sha256", hash},
+                       {"steps", training.steps},
+                       {"seconds", training.seconds},
+                       {"first_loss", training.first_loss},
+                       {"last_loss", training.last_loss},
+                       {"query_losses", losses}};
+    return WriteFileAtomically(record, absl::StrCat(json.dump(1), "\n"));
+  }
+
+  absl::StatusOr<TaskRun> Evaluate(const Job& job, Cell* cell) {
+    if (!job.slot->error.empty()) return absl::FailedPreconditionError(job.slot->error);
+    AdaptOptions options;
+    options.head_start = job.head;
+    options.seed = static_cast<uint64_t>(cell->draw);
+    const auto stopped = [this] { return Stopped(); };
+    if (job.kind == Job::kEpisode) {
+      const FewShot& few_shot = profile_.few_shot();
+      GBMOA_ASSIGN_OR_RETURN(const Episode episode, world_.few_shot(cell->shots, cell->draw));
+      cell->task = episode.task;
+      options.steps = few_shot.steps();
+      options.batch_size = few_shot.batch_size();
+      options.marks.assign(few_shot.marks().begin(), few_shot.marks().end());
+      return EvaluateTask(*job.slot->learner, episode.support_set, episode.query_set, options, stopped);
+    }
+    GBMOA_ASSIGN_OR_RETURN(const Batch support_set, job.task->support_set(cell->draw, cell->shots));
+    options.steps = profile_.steps();
+    options.batch_size = profile_.batch_size();
+    options.marks.assign(profile_.marks().begin(), profile_.marks().end());
+    return EvaluateTask(*job.slot->learner, support_set, job.task->test_set, options, stopped);
+  }
+
+  absl::Status RunCell(const Job& job) {
+    const Clock::time_point start = Clock::now();
+    Cell& cell = run_.cells[job.result];  // no other job touches it
+    absl::StatusOr<TaskRun> run = CatchExceptions([&] { return Evaluate(job, &cell); });
+    if (absl::IsCancelled(run.status())) return run.status();
+    cell.peak_rss_bytes = PeakRssBytes();
+    if (run.ok()) {
+      cell.run = *std::move(run);
+      if (job.kind == Job::kTask) {
+        GBMOA_RETURN_IF_ERROR(
+            WriteFileAtomically(JoinPath(options_.out, absl::StrCat("predictions/", CellName(cell), ".txt")),
+                                absl::StrCat(absl::StrJoin(cell.run.predictions, "\n"), "\n")));
+      }
+      const Json json = {{"key", CellKey(job)}, {"cell", CellToJson(cell)}};
+      GBMOA_RETURN_IF_ERROR(WriteFileAtomically(CellPath(cell), absl::StrCat(json.dump(1), "\n")));
+    } else {
+      cell.error = run.status().ToString();
+      // A failed meta-training has been told already; it need not be told again by each of its cells.
+      if (job.slot->error.empty()) LOG(ERROR) << CellName(cell) << " failed: " << run.status();
+    }
+    progress_.Finished(job.progress_kind, SecondsSince(start), !cell.error.empty());
+    return absl::OkStatus();
+  }
+
+  const Table& table_;
+  const Profile& profile_;
+  const bool quick_;
+  const TableWorld& world_;
+  const RunnerOptions& options_;
+  Progress progress_;
+
+  std::vector<const EvalTask*> tasks_;
+  std::list<Slot> slots_;  // a list, so that jobs can point into it
+  std::set<const Slot*> heirs_;
+  std::map<std::string, std::vector<Slot*>> starts_;  // of the few-shot part, by meta seed
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::list<Job> pending_;  // guarded by mutex_, as are fatal_ and Slot::ready
+  absl::Status fatal_;
+  TableRun run_;  // sized before the workers start; each job writes its own element
+};
+
+}  // namespace
+
+absl::StatusOr<TableRun> RunTable(const Table& table, const Profile& profile, bool quick, const TableWorld& world,
+                                  const RunnerOptions& options) {
+  CHECK(!profile.has_not_attempted()) << profile.name();
+  CHECK_GE(options.threads, 1);
+  return Runner(table, profile, quick, world, options).Run();
+}
+
+}  // namespace gbmoa

@@ -1,0 +1,79 @@
+// Runs the cells of a table: every row, task and draw once, on a pool of workers, resumable at any moment.
+#ifndef GBMOA_REPRO_TABLE_RUNNER_H_
+#define GBMOA_REPRO_TABLE_RUNNER_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "gbmoa/task/episode.h"
+#include "gbmoa/task/learner.h"
+#include "repro/cell.h"
+#include "repro/table.pb.h"
+
+namespace gbmoa {
+
+// A task with a fixed test set and many draws of a support set.
+struct EvalTask {
+  std::string name, suite;
+  Batch test_set;
+  std::function<absl::StatusOr<Batch>(int draw, int shots)> support_set;
+};
+
+// What a profile's table is run on. Everything is a function of its arguments and called from several threads.
+struct TableWorld {
+  std::vector<EvalTask> tasks;
+  std::shared_ptr<const EpisodeSource> meta_train_tasks;  // may be null if no row meta-learns
+  // Episode number `index` with `shots` examples a class: the same classes and query set for every number of shots.
+  std::function<absl::StatusOr<Episode>(int shots, int index)> few_shot;
+  // The default is the global registry without a backbone.
+  std::function<absl::StatusOr<std::unique_ptr<Learner>>(const std::string& method, const LearnerOptions& options)>
+      make_learner;
+  std::vector<std::pair<std::string, std::string>> inputs;  // name, SHA-256
+  std::map<std::string, std::string> environment;           // e.g. "torch": "2.11.0", "precision": "bf16"
+};
+
+struct RunnerOptions {
+  std::string out;                        // folder; finished cells lie in out/cells, meta-trained states in out/meta
+  int threads = 1;                        // workers; each runs one job at a time
+  bool fresh = false;                     // ignores what an earlier run left in `out`
+  std::string key;                        // of everything that all cells depend on: definition, program, inputs
+  std::function<void()> on_worker_start;  // runs in every worker, e.g. to make its operators single-threaded
+  std::function<bool()> stopped;          // asked before every job and at every mark
+  bool terminal = false;                  // progress as a bar on standard error; else as log lines
+};
+
+struct MetaTraining {
+  std::string row;
+  int seed = 0;
+  int64_t steps = 0;
+  double seconds = 0;
+  double first_loss = 0, last_loss = 0;  // mean query loss of the first and the last tenth of the steps
+  bool reused = false;                   // an earlier run's
+  std::string error;                     // empty, or why the row's cells failed
+};
+
+struct TableRun {
+  std::vector<Cell> cells;  // in the order row, task, draw; then the few-shot part
+  std::vector<MetaTraining> meta_trainings;
+  std::map<std::string, bool> meta_learns;  // by row
+  int64_t reused_cells = 0;
+  int64_t peak_rss_bytes = 0;
+};
+
+// Draw d of the table gives every row the same support set and the seed d, and a meta-learning row its meta-training
+// d mod meta_seeds. Cells do not depend on the number of workers or on the order of jobs, apart from times. A cell
+// whose learner returns an error is a cell with an error, and is tried again by the next run; the others are kept.
+// Errors: InvalidArgument for a method that does not exist or refuses its options, a suite without tasks, an unknown
+// quick task; NotFound never; FailedPrecondition if another run holds `out`; PermissionDenied or Unknown if `out`
+// cannot be written; Cancelled when stopped.
+absl::StatusOr<TableRun> RunTable(const Table& table, const Profile& profile, bool quick, const TableWorld& world,
+                                  const RunnerOptions& options);
+
+}  // namespace gbmoa
+
+#endif  // GBMOA_REPRO_TABLE_RUNNER_H_

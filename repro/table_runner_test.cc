@@ -1,0 +1,335 @@
+#include "repro/table_runner.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "gbmoa/base/file.h"
+#include "gbmoa/base/testing.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "repro/result.h"
+#include "repro/table.h"
+#include "repro/testing.h"
+
+namespace gbmoa {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// Adaptations of the toy table: 3 rows x 3 tasks x 3 draws, and 3 starts x 2 shots x 6 episodes.
+constexpr int kCells = 27 + 36;
+
+class RunTableTest : public testing::Test {
+ protected:
+  RunTableTest() : definition_(*ParseTable("toy.textproto", TestTableText())) {
+    profile_ = *ResolveProfile(definition_.table, "desk", {});
+    options_.out = NewFolder();
+    options_.threads = 2;
+    options_.key = "build 1";
+  }
+
+  static std::string NewFolder() {
+    std::string pattern = JoinPath(testing::TempDir(), "table_runner_test.XXXXXX");
+    CHECK(mkdtemp(pattern.data()) != nullptr);
+    return pattern;
+  }
+
+  absl::StatusOr<TableRun> Run() {
+    const TableWorld world = TestWorld(&state_);
+    return RunTable(definition_.table, profile_, /*quick=*/false, world, options_);
+  }
+  Json Result(const TableRun& run) { return BuildResult(definition_, profile_, {}, &run); }
+  // Of an uninterrupted run in a folder of its own, without times.
+  std::string Reference() {
+    const std::string out = options_.out;
+    options_.out = NewFolder();
+    const absl::StatusOr<TableRun> run = Run();
+    CHECK(run.ok()) << run.status();
+    options_.out = out;
+    return WithoutTimes(*run);
+  }
+  std::string WithoutTimes(const TableRun& run) {
+    Json result = Result(run);
+    RemoveTimes(&result);
+    return result.dump(1);
+  }
+
+  TableDefinition definition_;
+  Profile profile_;
+  TestWorldState state_;
+  RunnerOptions options_;
+};
+
+TEST_F(RunTableTest, NumbersAreTheOnesKnownByHand) {
+  const absl::StatusOr<TableRun> run = Run();
+  ASSERT_THAT(run, IsOk());
+  const Json result = Result(*run);
+  const Json& slow = result["rows"][0]["cells"];
+  // 16 + draw right of 20.
+  EXPECT_EQ(slow["accuracy"]["values"], (std::vector<double>{80, 85, 90}));
+  EXPECT_EQ(slow["accuracy"]["mean"], 85);
+  EXPECT_EQ(slow["accuracy"]["sd"], 5);
+  EXPECT_EQ(slow["accuracy"]["paper"], 84.3);
+  EXPECT_EQ(slow["accuracy"]["paper_verdict"], "NOT_COMPARABLE");
+  EXPECT_EQ(slow["accuracy"]["verdict"], "NOT_ATTEMPTED");  // nothing was expected of it
+  EXPECT_EQ(slow["adaptation_steps"]["mean"], 4);           // two more right at each mark
+  EXPECT_EQ(slow["parameters_percent"]["mean"], 100);
+  EXPECT_EQ(slow["wall_seconds"]["mean"], 4);
+  EXPECT_EQ(slow["wall_ratio"]["mean"], 1);
+  EXPECT_EQ(slow["wall_ratio"]["verdict"], "NOT_COMPARABLE");
+  EXPECT_EQ(slow["accuracy_hard"]["mean"], 85);
+
+  const Json& meta = result["rows"][1]["cells"];
+  EXPECT_EQ(meta["accuracy"]["mean"], 75);
+  EXPECT_EQ(meta["accuracy"]["expected"], 80);
+  // Welch of (3, 75, 5) against (5, 80, 1.5): df 2.218, standard error 2.964, t 2.733.
+  EXPECT_EQ(meta["accuracy"]["verdict"], "INCONCLUSIVE");
+  EXPECT_NEAR(meta["accuracy"]["interval_90"][0].get<double>(), -13.0995, 1e-3);
+  EXPECT_EQ(meta["parameters_percent"]["verdict"], "REPRODUCED");
+  EXPECT_EQ(meta["adaptation_steps"]["mean"], 0);
+  EXPECT_EQ(meta["wall_ratio"]["mean"], 0.25);
+  EXPECT_EQ(meta["wall_ratio"]["paper"], 0.25);  // 100 s of 400 s
+  EXPECT_EQ(result["rows"][1]["parameters"]["meta"], 5000);
+  EXPECT_EQ(result["rows"][1]["meta_training"][0]["steps"], 20);
+  // 1, 1/2 over the first tenth of 20 steps.
+  EXPECT_EQ(result["rows"][1]["meta_training"][0]["first_loss"], 0.75);
+  EXPECT_EQ(result["rows"][2]["reference"], true);
+  EXPECT_THAT(result["rows"][3]["not_attempted"].get<std::string>(), HasSubstr("no settings for this row"));
+  EXPECT_EQ(result["rows"][0]["curves"]["easy"]["mean"], (std::vector<double>{65, 75, 85}));
+  EXPECT_EQ(result["rows"][0]["tasks"].size(), 9);
+  // Row slow against meta, suite easy: ten points on every draw.
+  const Json& comparison = result["comparisons"][0];
+  EXPECT_EQ(comparison["difference"], 10);
+  EXPECT_EQ(comparison["low"], 10);
+  EXPECT_EQ(comparison["n"], 3);
+  // frozen against meta: -5, -10, -15; t(2) = 4.3027.
+  for (const Json& c : result["comparisons"]) {
+    if (c["row"] != "frozen" || c["suite"] != "easy" || c["measure"] != "accuracy") continue;
+    EXPECT_EQ(c["difference"], -10);
+    EXPECT_NEAR(c["low"].get<double>(), -10 - 4.30265 * 5 / std::sqrt(3.), 1e-4);
+  }
+  EXPECT_EQ(result["headline"], "1 reproduced, 1 inconclusive, 0 not reproduced, 12 not attempted");
+}
+
+TEST_F(RunTableTest, FewShotPart) {
+  const absl::StatusOr<TableRun> run = Run();
+  ASSERT_THAT(run, IsOk());
+  const Json result = Result(*run);
+  int checked = 0;
+  for (const Json& one : result["few_shot"]["results"]) {
+    if (one["shots"] != 4) continue;
+    // Episodes 0 to 5 carry 0, 1, 2, 0, 1, 2; even ones are of family sup.
+    if (one["start"] == "meta_start" && one["group"] == "all") {
+      EXPECT_EQ(one["n"], 6);
+      EXPECT_EQ(one["mean"], (std::vector<double>{75, 75}));
+      EXPECT_EQ(one["difference"], (std::vector<double>{10, 0}));  // 14 right against 12, and 14 after 2 steps
+      EXPECT_EQ(one["seeds"], 1);
+      ++checked;
+    }
+    if (one["start"] == "meta_shrunk" && one["group"] == "coarse") {
+      EXPECT_EQ(one["n"], 3);
+      EXPECT_EQ(one["mean"][0], 80);
+      EXPECT_EQ(one["sd"][0], 5);
+      ++checked;
+    }
+    if (one["start"] == "plain_start" && one["group"] == "pair") {
+      EXPECT_EQ(one["mean"], (std::vector<double>{65, 75}));
+      EXPECT_EQ(one["difference"], (std::vector<double>{0, 0}));
+      ++checked;
+    }
+  }
+  EXPECT_EQ(checked, 3);
+  EXPECT_EQ(state_.meta_trainings, 1);  // the shrunk start reads the row's
+}
+
+TEST_F(RunTableTest, IndependentOfWorkers) {
+  options_.threads = 1;
+  const std::string one = Reference();
+  options_.threads = 7;
+  EXPECT_EQ(Reference(), one);
+}
+
+TEST_F(RunTableTest, FinishedCellsNeverRunTwice) {
+  const absl::StatusOr<TableRun> first = Run();
+  ASSERT_THAT(first, IsOk());
+  EXPECT_EQ(state_.adaptations, kCells);
+  EXPECT_EQ(state_.meta_trainings, 1);
+  const absl::StatusOr<TableRun> second = Run();
+  ASSERT_THAT(second, IsOk());
+  EXPECT_EQ(state_.adaptations, kCells);
+  EXPECT_EQ(state_.meta_trainings, 1);
+  EXPECT_EQ(second->reused_cells, kCells);
+  EXPECT_EQ(WithoutTimes(*second), WithoutTimes(*first));
+  // Even times are the ones that were measured.
+  EXPECT_EQ(Result(*second)["rows"][0]["cells"]["wall_seconds"], Result(*first)["rows"][0]["cells"]["wall_seconds"]);
+
+  options_.fresh = true;
+  ASSERT_THAT(Run(), IsOk());
+  EXPECT_EQ(state_.adaptations, 2 * kCells);
+  EXPECT_EQ(state_.meta_trainings, 2);
+  options_.fresh = false;
+  options_.key = "build 2";
+  ASSERT_THAT(Run(), IsOk());
+  EXPECT_EQ(state_.adaptations, 3 * kCells);
+  EXPECT_EQ(state_.meta_trainings, 3);
+}
+
+TEST_F(RunTableTest, KilledThenResumedGivesTheSame) {
+  const std::string reference = Reference();
+  for (const int after : {0, 1, 13, 40, kCells - 1}) {
+    SCOPED_TRACE(after);
+    options_.out = NewFolder();
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      std::atomic<int> adaptations{0};
+      state_.on_adapt = [&] {
+        if (adaptations++ == after) kill(getpid(), SIGKILL);
+      };
+      const absl::StatusOr<TableRun> run = Run();
+      _exit(run.ok() ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status));
+    state_.adaptations = 0;
+    const absl::StatusOr<TableRun> resumed = Run();
+    ASSERT_THAT(resumed, IsOk());
+    EXPECT_EQ(WithoutTimes(*resumed), reference);
+    // The killed run was at work on at most two cells when it died.
+    EXPECT_GE(resumed->reused_cells, after - 2);
+    EXPECT_EQ(resumed->reused_cells + state_.adaptations, kCells);
+  }
+}
+
+TEST_F(RunTableTest, StoppedThenResumed) {
+  const std::string reference = Reference();
+  state_.adaptations = 0;
+  options_.stopped = [this] { return state_.adaptations >= 20; };
+  EXPECT_THAT(Run(), StatusIs(absl::StatusCode::kCancelled, HasSubstr("interrupted")));
+  options_.stopped = nullptr;
+  const absl::StatusOr<TableRun> resumed = Run();
+  ASSERT_THAT(resumed, IsOk());
+  EXPECT_EQ(WithoutTimes(*resumed), reference);
+  EXPECT_GE(resumed->reused_cells, 17);
+}
+
+TEST_F(RunTableTest, DamagedFilesRunAgain) {
+  ASSERT_THAT(Run(), IsOk());
+  const std::string reference = Reference();
+  state_.adaptations = 0;
+  state_.meta_trainings = 0;
+  const std::string cells = JoinPath(options_.out, "cells/");
+  std::ofstream(cells + "slow--e1--draw0.json") << "{\"key\": ";
+  std::ofstream(cells + "slow--e1--draw1.json") << "";
+  std::ofstream(cells + "frozen--e1--draw0.json") << "[]";
+  std::filesystem::remove(cells + "slow--e2--draw0.json");
+  std::ofstream(JoinPath(options_.out, "meta/meta-seed0.safetensors")) << "seed 7";
+  const absl::StatusOr<TableRun> run = Run();
+  ASSERT_THAT(run, IsOk());
+  EXPECT_EQ(WithoutTimes(*run), reference);
+  EXPECT_EQ(state_.adaptations, 4);
+  EXPECT_EQ(state_.meta_trainings, 1);
+}
+
+TEST_F(RunTableTest, FailedRunsAreShownAndTriedAgain) {
+  state_.errors["slow"] = absl::ResourceExhaustedError("no memory");
+  absl::StatusOr<TableRun> run = Run();
+  ASSERT_THAT(run, IsOk());
+  Json result = Result(*run);
+  const Json& cell = result["rows"][0]["cells"]["accuracy"];
+  EXPECT_EQ(cell["verdict"], "RUN_FAILED");
+  EXPECT_EQ(cell["why"], "3 of 3 draws failed");
+  EXPECT_EQ(cell["mean"], Json());
+  EXPECT_THAT(result["rows"][0]["tasks"][0]["error"].get<std::string>(), HasSubstr("no memory"));
+  // A ratio to it cannot be had either.
+  EXPECT_EQ(result["rows"][1]["cells"]["wall_ratio"]["verdict"], "RUN_FAILED");
+  EXPECT_EQ(result["rows"][1]["cells"]["parameters_percent"]["verdict"], "REPRODUCED");
+  EXPECT_EQ(VerdictExitCode(CountVerdicts(result)), 11);
+  state_.errors.clear();
+  run = Run();
+  ASSERT_THAT(run, IsOk());
+  EXPECT_EQ(WithoutTimes(*run), Reference());
+}
+
+TEST_F(RunTableTest, AFailedMetaTrainingFailsItsRowOnly) {
+  state_.meta_errors["meta"] = absl::AbortedError("loss is nan");
+  const absl::StatusOr<TableRun> run = Run();
+  ASSERT_THAT(run, IsOk());
+  const Json result = Result(*run);
+  EXPECT_EQ(result["rows"][1]["cells"]["accuracy"]["verdict"], "RUN_FAILED");
+  EXPECT_THAT(result["rows"][1]["tasks"][0]["error"].get<std::string>(), HasSubstr("loss is nan"));
+  EXPECT_EQ(result["rows"][0]["cells"]["accuracy"]["mean"], 85);
+}
+
+TEST_F(RunTableTest, DivergedRunsCountWithTheirLastFiniteModel) {
+  state_.slow_diverges_at = 2;
+  const absl::StatusOr<TableRun> run = Run();
+  ASSERT_THAT(run, IsOk());
+  const Json result = Result(*run);
+  EXPECT_EQ(result["rows"][0]["cells"]["accuracy"]["mean"], 75);
+  EXPECT_EQ(result["rows"][0]["tasks"][0]["finite"], false);
+}
+
+TEST_F(RunTableTest, Errors) {
+  Table table = definition_.table;
+  table.mutable_rows(0)->set_method("fast");
+  const TableWorld world = TestWorld(&state_);
+  EXPECT_THAT(RunTable(table, profile_, false, world, options_),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("row slow: unknown name 'fast'; known: frozen")));
+  Profile profile = profile_;
+  profile.add_suites("harder");
+  EXPECT_THAT(RunTable(definition_.table, profile, false, world, options_),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("suite 'harder' has no tasks")));
+  profile = profile_;
+  profile.mutable_quick()->add_tasks("e9");
+  EXPECT_THAT(RunTable(definition_.table, profile, true, world, options_),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("quick task 'e9' is in none")));
+  TableWorld poor = TestWorld(&state_);
+  poor.meta_train_tasks = nullptr;
+  EXPECT_THAT(RunTable(definition_.table, profile_, false, poor, options_),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("row meta meta-learns")));
+  std::ofstream(JoinPath(options_.out, "file")) << "";
+  options_.out = JoinPath(options_.out, "file/below");
+  EXPECT_THAT(Run(), StatusIs(absl::StatusCode::kPermissionDenied, HasSubstr("cannot make the folder")));
+}
+
+TEST_F(RunTableTest, TwoRunsDoNotShareAFolder) {
+  absl::Status second;
+  std::atomic<bool> tried{false};
+  state_.on_adapt = [&] {
+    if (tried.exchange(true)) return;
+    TestWorldState other;
+    const TableWorld world = TestWorld(&other);
+    second = RunTable(definition_.table, profile_, false, world, options_).status();
+  };
+  ASSERT_THAT(Run(), IsOk());
+  EXPECT_THAT(second, StatusIs(absl::StatusCode::kFailedPrecondition,
+                               HasSubstr(absl::StrCat("another run is at work here, process ", getpid()))));
+}
+
+TEST(CellTest, JsonRoundTrip) {
+  Cell cell{"lora", "composite", "desk/noun8", 3, -1, 16};
+  cell.run.curve = {{0, 0.25, 0.2, true}, {5, 1. / 3, 0.3, false}};
+  cell.run.num_test = 160;
+  cell.run.report = {5, 1.5, 2e9, 0.7, std::nan(""), false};
+  cell.run.parameters = {1, 2, 3, 4};
+  const absl::StatusOr<Cell> back = CellFromJson(Json::parse(CellToJson(cell).dump()));
+  ASSERT_THAT(back, IsOk());
+  EXPECT_EQ(CellToJson(*back).dump(), CellToJson(cell).dump());
+  EXPECT_EQ(back->run.curve[1].accuracy, 1. / 3);
+  EXPECT_TRUE(std::isnan(back->run.report.last_loss));
+  EXPECT_EQ(CellName(cell), "lora--desk-noun8--draw3");
+  Json broken = CellToJson(cell);
+  broken.erase("n_test");
+  EXPECT_THAT(CellFromJson(broken), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("n_test")));
+}
+
+}  // namespace
+}  // namespace gbmoa

@@ -1,0 +1,117 @@
+#include "repro/verdict.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "glog/logging.h"
+
+namespace gbmoa {
+namespace {
+
+constexpr double kConfidence = 0.90;  // each side of the margin is then tested at 5 %
+
+std::string IntervalText(const DifferenceInterval& interval, double margin) {
+  return absl::StrFormat("difference %+.4g, 90 %% interval %+.4g to %+.4g, margin %.4g", interval.difference,
+                         interval.low, interval.high, margin);
+}
+
+}  // namespace
+
+absl::string_view VerdictName(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kReproduced:
+      return "REPRODUCED";
+    case Verdict::kInconclusive:
+      return "INCONCLUSIVE";
+    case Verdict::kNotReproduced:
+      return "NOT_REPRODUCED";
+    case Verdict::kNotAttempted:
+      return "NOT_ATTEMPTED";
+    case Verdict::kRunFailed:
+      return "RUN_FAILED";
+    case Verdict::kNotComparable:
+      return "NOT_COMPARABLE";
+  }
+  LOG(FATAL) << "no such verdict: " << static_cast<int>(verdict);
+}
+
+Judgement JudgeCell(const Summary& ours, int64_t failed_runs, const std::optional<ExpectedValue>& expected,
+                    double margin) {
+  CHECK_GT(margin, 0);
+  if (failed_runs > 0 || !std::isfinite(ours.mean)) {
+    return {Verdict::kRunFailed, failed_runs > 0
+                                     ? absl::StrCat(failed_runs, " of ", failed_runs + ours.n, " runs failed")
+                                     : "a value is not finite"};
+  }
+  if (ours.n == 0) return {Verdict::kNotAttempted, "no runs"};
+  if (!expected.has_value()) {
+    return {Verdict::kNotAttempted, "UNDERSPECIFIED: no expected value was written down before the run"};
+  }
+  const Summary& theirs = expected->summary;
+  const DifferenceInterval interval = WelchInterval(ours, theirs, kConfidence);
+  if (ours.n < 2) return {Verdict::kInconclusive, "one run is never enough", interval};
+  if (expected->exact) {
+    const double difference = ours.mean - theirs.mean;
+    const bool same = std::abs(difference) <= margin;
+    return {same ? Verdict::kReproduced : Verdict::kNotReproduced,
+            absl::StrFormat("difference %+.4g to an exact value, margin %.4g", difference, margin),
+            {difference, difference, difference, 0}};
+  }
+  if (theirs.n < 2) return {Verdict::kInconclusive, "the expected value comes from one run", interval};
+  if (interval.low >= -margin && interval.high <= margin) {
+    return {Verdict::kReproduced, IntervalText(interval, margin), interval};
+  }
+  if (interval.low > margin || interval.high < -margin) {
+    return {
+        Verdict::kNotReproduced,
+        absl::StrCat(interval.difference > 0 ? "higher" : "lower", " than expected: ", IntervalText(interval, margin)),
+        interval};
+  }
+  std::string needed = "no number of runs below 10000 would decide if the difference stayed as it is";
+  int64_t runs = SamplesToDecide(ours, theirs, margin, kConfidence, /*both=*/false);
+  if (runs > 0) {
+    needed = absl::StrCat(runs, " runs would decide if mean and spread stayed as they are");
+  } else if ((runs = SamplesToDecide(ours, theirs, margin, kConfidence, /*both=*/true)) > 0) {
+    needed = absl::StrCat(runs, " runs would decide, with as many behind the expected value, which has ", theirs.n);
+  }
+  return {Verdict::kInconclusive, absl::StrCat(IntervalText(interval, margin), "; ", needed), interval, runs};
+}
+
+void VerdictCounts::Add(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kReproduced:
+      ++reproduced;
+      break;
+    case Verdict::kInconclusive:
+      ++inconclusive;
+      break;
+    case Verdict::kNotReproduced:
+      ++not_reproduced;
+      break;
+    case Verdict::kNotAttempted:
+      ++not_attempted;
+      break;
+    case Verdict::kRunFailed:
+      ++failed;
+      break;
+    case Verdict::kNotComparable:
+      break;
+  }
+}
+
+std::string Headline(const VerdictCounts& counts) {
+  std::string text = absl::StrCat(counts.reproduced, " reproduced, ", counts.inconclusive, " inconclusive, ",
+                                  counts.not_reproduced, " not reproduced, ", counts.not_attempted, " not attempted");
+  if (counts.failed > 0) absl::StrAppend(&text, ", ", counts.failed, " with failed runs");
+  return text;
+}
+
+int VerdictExitCode(const VerdictCounts& counts) {
+  if (counts.not_reproduced > 0) return 10;
+  if (counts.inconclusive > 0 || counts.failed > 0) return 11;
+  if (counts.not_attempted > 0) return 12;
+  return 0;
+}
+
+}  // namespace gbmoa

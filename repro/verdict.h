@@ -1,0 +1,62 @@
+// The verdict of a cell: was the value that was written down before the run found again?
+#ifndef GBMOA_REPRO_VERDICT_H_
+#define GBMOA_REPRO_VERDICT_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "eval/statistics.h"
+
+namespace gbmoa {
+
+enum class Verdict {
+  kReproduced,     // the difference to the expected value is within the margin
+  kInconclusive,   // too few runs to say
+  kNotReproduced,  // the difference exceeds the margin, in either direction
+  kNotAttempted,
+  kRunFailed,      // at least one run of the cell ended in an error
+  kNotComparable,  // there is nothing to judge it by, and never will be
+};
+// "REPRODUCED", ...
+absl::string_view VerdictName(Verdict verdict);
+
+struct ExpectedValue {
+  Summary summary;
+  bool exact = false;  // arithmetic, not a sample
+};
+
+struct Judgement {
+  Verdict verdict = Verdict::kNotAttempted;
+  std::string why;
+  DifferenceInterval interval;  // ours minus expected, 90 %
+  int64_t runs_to_decide = 0;   // of INCONCLUSIVE, where a number of runs would decide
+};
+
+// Welch's 90 % interval of ours minus expected: inside ±margin REPRODUCED, wholly outside NOT_REPRODUCED (better than
+// expected counts too), straddling INCONCLUSIVE with the number of runs that would decide. That is two one-sided tests
+// at 5 %: a cell whose true difference is at the margin is called REPRODUCED in at most 5 % of all runs, and likewise
+// NOT_REPRODUCED (Welch's degrees of freedom are an approximation: 6 % where one side has three runs and the other
+// ten). One run is never REPRODUCED. An infinite or NaN value is a run that failed. CHECKs margin > 0.
+Judgement JudgeCell(const Summary& ours, int64_t failed_runs, const std::optional<ExpectedValue>& expected,
+                    double margin);
+
+struct VerdictCounts {
+  int reproduced = 0, inconclusive = 0, not_reproduced = 0, not_attempted = 0, failed = 0;
+  int total() const { return reproduced + inconclusive + not_reproduced + not_attempted + failed; }
+  // Values that are NOT_COMPARABLE are not counted.
+  void Add(Verdict verdict);
+};
+
+// "12 reproduced, 3 inconclusive, 1 not reproduced, 0 not attempted", and failed runs if there are any.
+std::string Headline(const VerdictCounts& counts);
+
+// 10: a cell was not reproduced; 11: else, one is inconclusive or failed; 12: else, one was not attempted; 0: all
+// reproduced.
+int VerdictExitCode(const VerdictCounts& counts);
+
+}  // namespace gbmoa
+
+#endif  // GBMOA_REPRO_VERDICT_H_

@@ -1,0 +1,130 @@
+#include "repro/verdict.h"
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "gbmoa/base/rng.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace gbmoa {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(JudgeCellTest, Verdicts) {
+  const ExpectedValue kFive{{5, 80, 1}}, kOne{{1, 80, 0}}, kExact{{1, 2.64, 0}, true};
+  const double kNan = std::numeric_limits<double>::quiet_NaN();
+  // 90 % intervals: n = 5 and sd = 1 on both sides give ±1.860 * sqrt(2/5) = ±1.176.
+  const struct {
+    std::string name;
+    Summary ours;
+    int64_t failed;
+    std::optional<ExpectedValue> expected;
+    double margin;
+    Verdict verdict;
+    std::string why;
+  } kCases[] = {
+      {"inside", {5, 80.8, 1}, 0, kFive, 2, Verdict::kReproduced, "difference +0.8, 90 % interval -0.3761 to +1.976"},
+      {"just straddling", {5, 80.83, 1}, 0, kFive, 2, Verdict::kInconclusive, "runs would decide"},
+      {"lower", {5, 76, 1}, 0, kFive, 2, Verdict::kNotReproduced, "lower than expected"},
+      {"better counts too", {5, 84, 1}, 0, kFive, 2, Verdict::kNotReproduced, "higher than expected"},
+      {"one run", {1, 80, 0}, 0, kFive, 2, Verdict::kInconclusive, "one run is never enough"},
+      {"one run far away", {1, 10, 0}, 0, kFive, 2, Verdict::kInconclusive, "one run is never enough"},
+      {"expected from one run", {5, 80, 1}, 0, kOne, 2, Verdict::kInconclusive, "comes from one run"},
+      {"no spread at all", {5, 80, 0}, 0, ExpectedValue{{5, 80, 0}}, 2, Verdict::kReproduced, "difference +0"},
+      {"exact", {5, 2.641, 0}, 0, kExact, 0.005, Verdict::kReproduced, "to an exact value"},
+      {"one run of an exact value", {1, 2.641, 0}, 0, kExact, 0.005, Verdict::kInconclusive, "never enough"},
+      {"exact but wrong", {5, 1.4, 0}, 0, kExact, 0.005, Verdict::kNotReproduced, "difference -1.24"},
+      {"a failed run", {4, 80, 1}, 1, kFive, 2, Verdict::kRunFailed, "1 of 5 runs failed"},
+      {"nan", {5, kNan, kNan}, 0, kFive, 2, Verdict::kRunFailed, "not finite"},
+      {"nothing expected", {5, 80, 1}, 0, std::nullopt, 2, Verdict::kNotAttempted, "UNDERSPECIFIED"},
+      {"nothing run", {0, 0, 0}, 0, kFive, 2, Verdict::kNotAttempted, "no runs"},
+  };
+  for (const auto& c : kCases) {
+    const Judgement got = JudgeCell(c.ours, c.failed, c.expected, c.margin);
+    EXPECT_EQ(got.verdict, c.verdict) << c.name << ": " << VerdictName(got.verdict) << " " << got.why;
+    EXPECT_THAT(got.why, HasSubstr(c.why)) << c.name;
+  }
+}
+
+TEST(JudgeCellTest, TellsHowManyRunsWouldDecide) {
+  // With many runs behind the expected value ours alone decide; with few, both sides are needed.
+  const Judgement ours = JudgeCell({3, 80.5, 1.5}, 0, ExpectedValue{{50, 80, 1.5}}, 2);
+  EXPECT_EQ(ours.verdict, Verdict::kInconclusive);
+  EXPECT_EQ(ours.runs_to_decide, SamplesToDecide({3, 80.5, 1.5}, {50, 80, 1.5}, 2, 0.90, false));
+  EXPECT_GT(ours.runs_to_decide, 3);
+  const Judgement both = JudgeCell({3, 80.5, 1.5}, 0, ExpectedValue{{2, 80, 3}}, 2);
+  EXPECT_EQ(both.runs_to_decide, SamplesToDecide({3, 80.5, 1.5}, {2, 80, 3}, 2, 0.90, true));
+  EXPECT_THAT(both.why, HasSubstr("as many behind the expected value, which has 2"));
+  const Judgement never = JudgeCell({3, 82, 1}, 0, ExpectedValue{{3, 80, 1}}, 2);
+  EXPECT_EQ(never.runs_to_decide, 0);
+  EXPECT_THAT(never.why, HasSubstr("no number of runs"));
+}
+
+// What share of simulated tables gets the verdict, when values are normal with the given true difference.
+double Rate(Verdict verdict, double difference, int n, double sd, int expected_n, double expected_sd, double margin) {
+  constexpr int kTables = 5000;
+  const RandomStream stream(1, "verdict_test");
+  int hits = 0;
+  for (int table = 0; table < kTables; ++table) {
+    const RandomStream ours = stream.Substream(2 * table), theirs = stream.Substream(2 * table + 1);
+    std::vector<double> a(n), b(expected_n);
+    for (int i = 0; i < n; ++i) a[i] = difference + sd * ours.Normal(i);
+    for (int i = 0; i < expected_n; ++i) b[i] = expected_sd * theirs.Normal(i);
+    hits += JudgeCell(Summarize(a), 0, ExpectedValue{Summarize(b)}, margin).verdict == verdict;
+  }
+  return static_cast<double>(hits) / kTables;
+}
+
+TEST(JudgeCellTest, ErrorRates) {
+  // Four standard errors of a rate of 5 % over 5,000 tables.
+  constexpr double kSlack = 0.0123;
+  const struct {
+    int n;
+    double sd;
+    int expected_n;
+    double expected_sd;
+  } kCases[] = {{5, 1, 5, 1}, {5, 0.5, 20, 2}, {10, 3, 10, 0.3}, {30, 1, 30, 1}};
+  for (const auto& c : kCases) {
+    SCOPED_TRACE(testing::Message() << "n " << c.n << " sd " << c.sd << " expected n " << c.expected_n << " sd "
+                                    << c.expected_sd);
+    for (const double side : {-2., 2.}) {
+      EXPECT_LE(Rate(Verdict::kReproduced, side, c.n, c.sd, c.expected_n, c.expected_sd, 2), 0.05 + kSlack);
+      EXPECT_LE(Rate(Verdict::kNotReproduced, side, c.n, c.sd, c.expected_n, c.expected_sd, 2), 0.05 + kSlack);
+    }
+  }
+  // And it does decide: at the desk tables' five draws with a spread of one point and a margin of two.
+  EXPECT_GE(Rate(Verdict::kReproduced, 0, 5, 1, 5, 1, 2), 0.75);
+  EXPECT_GE(Rate(Verdict::kNotReproduced, 4, 5, 1, 5, 1, 2), 0.75);
+  EXPECT_EQ(Rate(Verdict::kReproduced, 0, 1, 1, 5, 1, 2), 0);
+}
+
+TEST(HeadlineTest, CountsAndExitCodes) {
+  const struct {
+    std::vector<Verdict> verdicts;
+    std::string headline;
+    int exit_code;
+  } kCases[] = {
+      {{Verdict::kReproduced, Verdict::kNotComparable},
+       "1 reproduced, 0 inconclusive, 0 not reproduced, 0 not attempted",
+       0},
+      {{Verdict::kReproduced, Verdict::kNotAttempted},
+       "1 reproduced, 0 inconclusive, 0 not reproduced, 1 not attempted",
+       12},
+      {{Verdict::kInconclusive, Verdict::kNotAttempted}, "0 reproduced, 1 inconclusive", 11},
+      {{Verdict::kRunFailed, Verdict::kReproduced}, "0 not attempted, 1 with failed runs", 11},
+      {{Verdict::kNotReproduced, Verdict::kRunFailed, Verdict::kInconclusive}, "1 not reproduced", 10},
+  };
+  for (const auto& c : kCases) {
+    VerdictCounts counts;
+    for (const Verdict verdict : c.verdicts) counts.Add(verdict);
+    EXPECT_THAT(Headline(counts), HasSubstr(c.headline));
+    EXPECT_EQ(VerdictExitCode(counts), c.exit_code) << c.headline;
+  }
+}
+
+}  // namespace
+}  // namespace gbmoa
