@@ -15,8 +15,9 @@
 #include "gbmoa/cli/encoder_input.h"
 #include "gbmoa/task/episode.h"
 
-ABSL_FLAG(std::string, out, "", "the file to write");
-ABSL_FLAG(std::string, precision, "fp32", "type of the products: fp32 or bf16");
+ABSL_FLAG(std::string, out, "", "safetensors file to write; an older one of that name is replaced");
+ABSL_FLAG(std::string, precision, "fp32",
+          "of the encoder's matrix products: fp32, or bf16, faster where the processor has it");
 
 namespace gbmoa {
 namespace {
@@ -26,12 +27,14 @@ constexpr int64_t kTokensAtOnce = 2048;
 
 class EncodeCommand : public Command {
  public:
-  std::string summary() const override { return "last hidden states of the frozen encoder"; }
+  std::string summary() const override { return "a pretrained encoder's last hidden states of texts"; }
   std::string description() const override {
-    return "Reads one text a line; a tab makes a pair. Writes a safetensors file with two tensors:\n"
-           "  hidden   [N, D] float32, the states of all tokens of all texts, special tokens included\n"
-           "  offsets  [S + 1] int64, text s has the rows offsets[s] to offsets[s + 1] - 1\n"
-           "The file appears complete or not at all.";
+    return "Reads one text a line; a tab in a line makes it a pair of texts. Writes a safetensors file of two\n"
+           "tensors, for S lines, N tokens in all and an encoder of width D:\n"
+           "  hidden   [N, D] float32, one row a token, line after line; [CLS] and [SEP] are tokens, too\n"
+           "  offsets  [S + 1] int64, line s (from 0) has the rows offsets[s] to offsets[s + 1] - 1\n"
+           "The file appears complete or not at all.\n\n"
+           "  gbmoa encode --input=texts.txt --out=states.safetensors";
   }
   std::vector<std::string> flags() const override { return {"backbone", "input", "out", "max_tokens", "precision"}; }
 

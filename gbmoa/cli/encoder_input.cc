@@ -11,9 +11,10 @@
 #include "gbmoa/base/utf8.h"
 
 ABSL_FLAG(std::string, backbone, "",
-          "folder of a pretrained encoder (config.json, model.safetensors, vocab.txt); empty: the bundled MiniLM");
-ABSL_FLAG(std::string, input, "", "text file, UTF-8; - is standard input");
-ABSL_FLAG(int, max_tokens, 0, "tokens kept of a text, special ones included; 0: as many as the encoder takes");
+          "folder of another BERT encoder (config.json, model.safetensors, vocab.txt) than the bundled MiniLM");
+ABSL_FLAG(std::string, input, "", "file of texts, UTF-8; - is standard input");
+ABSL_FLAG(int, max_tokens, 0,
+          "most tokens of a line, [CLS] and [SEP] included; the rest is cut off. 0: as many as the encoder takes");
 
 namespace gbmoa {
 

@@ -25,15 +25,16 @@ namespace {
 bool IsHelp(const std::string& argument) { return argument == "--help" || argument == "-help" || argument == "-h"; }
 
 std::string Overview() {
-  std::string text = "usage: gbmoa COMMAND [--FLAG=VALUE ...]\n\ncommands:\n";
+  std::string text =
+      "usage: gbmoa COMMAND [--FLAG=VALUE ...]\n       gbmoa help COMMAND     what it reads and writes, and its flags\n"
+      "\ncommands:\n";
   for (const std::string& name : CommandRegistry::Global().Names()) {
     absl::StrAppendFormat(&text, "  %-12s  %s\n", name, (*CommandRegistry::Global().Create(name))->summary());
   }
   absl::StrAppend(
       &text,
-      "\n`gbmoa help COMMAND` says more. Exit codes: 0 ok, 64 usage or configuration, 65 bad data, 66 input\n"
-      "missing, 70 internal error, 71 out of resources, 74 I/O, 75 interrupted and resumable, 76 a peer failed,\n"
-      "77 numeric divergence.\n");
+      "\nexit codes: 0 ok, 64 usage or configuration, 65 bad data, 66 input missing, 70 internal error,\n"
+      "71 out of resources, 74 I/O, 75 interrupted and resumable, 76 a peer failed, 77 numeric divergence\n");
   return text;
 }
 

@@ -15,11 +15,13 @@ namespace {
 
 class TokenizeCommand : public Command {
  public:
-  std::string summary() const override { return "token ids of texts"; }
+  std::string summary() const override { return "a pretrained encoder's token ids of texts"; }
   std::string description() const override {
-    return "Reads one text a line; a tab makes a pair. Prints one JSON object a line on standard output:\n"
+    return "Reads one text a line; a tab in a line makes it a pair of texts. Prints one JSON object for each line\n"
+           "on standard output, with [CLS] and [SEP]; type_ids are 1 for the second text of a pair:\n"
            "  {\"ids\": [101, 7592, 102], \"type_ids\": [0, 0, 0]}\n"
-           "with special tokens included. Nothing is printed unless the whole input is UTF-8.";
+           "Nothing is printed unless the whole input is UTF-8.\n\n"
+           "  gbmoa tokenize --input=texts.txt";
   }
   std::vector<std::string> flags() const override { return {"backbone", "input", "max_tokens"}; }
 
