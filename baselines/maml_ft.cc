@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "gbmoa/adapter/full_weights.h"
 #include "gbmoa/base/torch.h"
 #include "gbmoa/meta_learner.h"
@@ -47,7 +48,8 @@ absl::StatusOr<std::unique_ptr<Learner>> MakeMamlFinetuning(std::shared_ptr<cons
   const MetaLearnerOptions meta = ReadMetaLearnerOptions(reader, defaults);
   GBMOA_RETURN_IF_ERROR(reader.Finish());
   if (meta.tasks_per_step != 1) {
-    return absl::InvalidArgumentError("option tasks_per_step: full weights take one task at a time, wanted 1");
+    return absl::InvalidArgumentError(absl::StrCat("option tasks_per_step = '", meta.tasks_per_step,
+                                                   "': wanted 1, full weights take one task at a time"));
   }
   return std::make_unique<MamlFinetuning>(std::move(backbone), finetuning, meta);
 }

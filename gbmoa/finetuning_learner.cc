@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gbmoa/base/status_macros.h"
@@ -38,10 +39,11 @@ class AdaptedPredictor : public Predictor {
       std::vector<int64_t> rows(std::min(kPredictChunk, batch.size() - begin));
       for (size_t i = 0; i < rows.size(); ++i) rows[i] = begin + static_cast<int64_t>(i);
       const Batch chunk = SelectExamples(batch, rows);
-      GBMOA_ASSIGN_OR_RETURN(const PackedBatch packed, model_->Pack({&chunk}));
+      const absl::StatusOr<PackedBatch> packed = model_->Pack({&chunk});
+      if (!packed.ok()) return model_->Pack({&batch}).status();  // which counts from the batch's own beginning
       GBMOA_RETURN_IF_ERROR(CatchTorch([&] {
         const at::NoGradGuard no_grad;
-        const at::Tensor probabilities = at::softmax(model_->Logits(phi_, packed), -1).to(at::kFloat).contiguous();
+        const at::Tensor probabilities = at::softmax(model_->Logits(phi_, *packed), -1).to(at::kFloat).contiguous();
         const float* data = probabilities.const_data_ptr<float>();
         prediction.probabilities.insert(prediction.probabilities.end(), data, data + probabilities.numel());
         return absl::OkStatus();
@@ -81,6 +83,10 @@ absl::StatusOr<at::Tensor> FinetuningLearner::StartingPoint(const AdaptedEncoder
 absl::StatusOr<Adaptation> FinetuningLearner::Adapt(const Batch& support_set, const AdaptOptions& options) const {
   if (support_set.size() == 0) return absl::InvalidArgumentError("the support set is empty");
   if (support_set.labels.empty()) return absl::InvalidArgumentError("the support set has no labels");
+  if (support_set.labels.size() != support_set.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("the support set has ", support_set.size(), " examples and ",
+                                                   support_set.labels.size(), " labels"));
+  }
   if (support_set.num_classes < 1) return absl::InvalidArgumentError("the support set has no classes");
   const absl::Time started = absl::Now();
   absl::Duration observing;
@@ -114,6 +120,7 @@ absl::StatusOr<Adaptation> FinetuningLearner::Adapt(const Batch& support_set, co
     const RandomStream order(options.seed, "support order");
 
     GBMOA_RETURN_IF_ERROR(observe(0));
+    at::Tensor previous = phi.clone();  // φ one step ago
     for (int step = 0; step < options.steps; ++step) {
       const PackedBatch* batch = &support;
       PackedBatch minibatch;
@@ -135,12 +142,22 @@ absl::StatusOr<Adaptation> FinetuningLearner::Adapt(const Batch& support_set, co
       report.last_loss = value;
       report.flops += model->GradientFlops(batch->num_tokens());
       report.steps = step + 1;
+      previous.copy_(phi);
       if (options_.sgd) {
         phi.addcmul_(rates, gradient, -1);
       } else {
         optimizer.Step(phi, gradient, rates);
       }
+      if (!std::isfinite(phi.sum().item<double>())) {
+        report.finite = false;
+        break;
+      }
       GBMOA_RETURN_IF_ERROR(observe(step + 1));
+    }
+    if (!report.finite && report.steps > 0) {
+      // The last step led to a φ that predicts nothing but NaN. The one before had a finite loss.
+      phi = previous;
+      --report.steps;
     }
     adaptation.predictor = std::make_unique<AdaptedPredictor>(model, phi);
     return absl::OkStatus();

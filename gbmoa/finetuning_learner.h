@@ -36,13 +36,14 @@ class FinetuningLearner : public Learner {
   absl::StatusOr<Adaptation> Adapt(const Batch& support_set, const AdaptOptions& options) const override;
   ParameterCounts CountParameters(int num_classes) const override;
 
+  const std::shared_ptr<const AdaptationMethod>& method() const { return method_; }
+
  protected:
   // Where φ starts on this support set, [1, P]; the head is put in by Adapt. By default the method's standard start.
   virtual absl::StatusOr<at::Tensor> StartingPoint(const AdaptedEncoder& model, const Batch& support_set,
                                                    const RandomStream& stream) const;
 
   const std::shared_ptr<const Backbone>& backbone() const { return backbone_; }
-  const std::shared_ptr<const AdaptationMethod>& method() const { return method_; }
 
  private:
   std::shared_ptr<const Backbone> backbone_;

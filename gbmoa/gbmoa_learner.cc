@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "gbmoa/adapter/bottleneck_adapter.h"
 #include "gbmoa/base/torch.h"
 #include "gbmoa/hypernet/hypernetwork.h"
@@ -65,6 +66,11 @@ absl::StatusOr<std::unique_ptr<Learner>> MakeGbmoa(std::shared_ptr<const Backbon
   hypernetwork.use_task_embedding = reader.Bool("task_embedding", true);
   const double shift_scale = reader.Number("shift_scale", 1, 0, 10);
   GBMOA_RETURN_IF_ERROR(reader.Finish());
+  if (hypernetwork.task_embedding_dim % hypernetwork.task_encoder_heads != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("option task_embedding_dim = '", hypernetwork.task_embedding_dim,
+                                                   "': wanted a multiple of ", hypernetwork.task_encoder_heads,
+                                                   ", the task encoder's heads"));
+  }
   return std::make_unique<GbmoaLearner>(std::move(backbone), finetuning, meta, hypernetwork, shift_scale);
 }
 
