@@ -1,6 +1,7 @@
 #!/bin/bash
-# Style that a program can judge, over all tracked files: formatting, white space, and nothing that ties the tree to one
-# machine. Prints every offence and exits 1; `clang-format -i FILE` mends the first kind.
+# Style that a program can judge: over all tracked files formatting, white space, and nothing that ties the tree to one
+# machine; over all BUILD files who depends on whom. Prints every offence and exits 1; `clang-format -i FILE` mends the
+# first kind.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,6 +27,7 @@ offence "a path of one machine" "$(search '(^|[^[:alnum:]_./-])/(work|home|root|
 offence "a package registry named by host" "$(search 'py[p]i[.]org|pythonh[o]sted[.]org|deb[.]debi[a]n[.]org')"
 offence "torch/torch.h takes 12 s to parse; include gbmoa/base/torch.h" \
   "$(git grep -nE '#include.*torch/torch[.]h' -- '*.h' '*.cc' | grep -v gbmoa/base/torch.h)"
+offence "a dependency that the layers do not have" "$(/usr/bin/python3 tools/check_layers.py --self_test 2>&1)"
 
 ((status == 0)) && echo "presubmit: ${#sources[@]} C++ files and all other tracked text are clean"
 exit $status
