@@ -39,7 +39,8 @@ class FakeLearner : public Learner {
   absl::Status MetaTrain(const EpisodeSource&, const MetaTrainOptions& options) override {
     if (script_.meta_trainings != nullptr) ++*script_.meta_trainings;
     for (int64_t step = 1; step <= options.steps && options.on_step; ++step) {
-      options.on_step({step, options.steps, 1.0 / static_cast<double>(step), ""});
+      const absl::Status status = options.on_step({step, options.steps, 1.0 / static_cast<double>(step), ""});
+      if (!status.ok()) return status;
     }
     if (script_.meta_error.ok()) state_ = absl::StrCat("seed ", options.seed);
     return script_.meta_error;

@@ -62,7 +62,7 @@ absl::StatusOr<std::unique_ptr<Learner>> MakeGbmoa(std::shared_ptr<const Backbon
   hypernetwork.bottleneck_dim = reader.Integer("bottleneck_dim", 64, 1, 1 << 20);
   hypernetwork.task_embedding_dim = reader.Integer("task_embedding_dim", 128, 4, 1 << 20);
   hypernetwork.hidden_dim = reader.Integer("hypernetwork_hidden", 128, 1, 1 << 20);
-  hypernetwork.near_identity_scale = reader.Number("near_identity_scale", 0.1, 0, 10);
+  hypernetwork.near_identity_scale = reader.Number("near_identity_scale", hypernetwork.near_identity_scale, 0, 10);
   hypernetwork.use_task_embedding = reader.Bool("task_embedding", true);
   const double shift_scale = reader.Number("shift_scale", 1, 0, 10);
   GBMOA_RETURN_IF_ERROR(reader.Finish());

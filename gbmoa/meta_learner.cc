@@ -31,7 +31,7 @@ absl::StatusOr<TaskView> ViewTask(const std::shared_ptr<const Backbone>& backbon
   const at::Tensor nothing = at::zeros({1, frozen.layout().size()}, frozen.dtype());
   TaskView view;
   view.features = frozen.Features(nothing, packed);  // [n, D]
-  const at::Tensor head = frozen.PrototypeHead(nothing, packed);
+  const at::Tensor head = AdaptedEncoder::PrototypeHeadOf(view.features, packed, support_set.num_classes);
   const std::vector<at::Tensor> slices = frozen.layout().Split(frozen.WithHead(nothing, head));
   const at::Tensor logits = at::linear(view.features, slices[0][0], slices[1][0]) * AdaptedEncoder::kLogitScale;
   const at::Tensor probabilities = at::softmax(logits, 1).to(at::kFloat).contiguous();  // [n, C]
@@ -143,7 +143,7 @@ absl::Status MetaLearner::MetaTrain(const EpisodeSource& tasks, const MetaTrainO
                                 solve.iterations, solve.relative_residual, solve.smallest_curvature);
         }
         if (!done.applied) progress.detail += " (not finite: step skipped)";
-        options.on_step(progress);
+        GBMOA_RETURN_IF_ERROR(options.on_step(progress));
       }
     }
     psi_ = psi;

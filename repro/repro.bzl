@@ -7,6 +7,7 @@ def gbmoa_table(name):
     gbmoa_cc_binary(
         name = name,
         srcs = ["run.cc"],
+        malloc = "@com_github_gperftools_gperftools//:tcmalloc_minimal",
         data = [
             "tables/%s.textproto" % name,
             "//eval:desk_tasks",

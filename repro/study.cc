@@ -100,7 +100,7 @@ absl::Status MetaTrain(Spec& spec, const TableWorld& world) {
   const absl::Time start = absl::Now();
   double sum = 0;
   int64_t count = 0;
-  options.on_step = [&](const MetaTrainProgress& progress) {
+  options.on_step = [&](const MetaTrainProgress& progress) -> absl::Status {
     sum += progress.query_loss;
     ++count;
     if (progress.step % std::max<int64_t>(1, progress.steps / 10) == 0) {
@@ -110,6 +110,7 @@ absl::Status MetaTrain(Spec& spec, const TableWorld& world) {
       sum = 0;
       count = 0;
     }
+    return absl::OkStatus();
   };
   GBMOA_RETURN_IF_ERROR(spec.learner->MetaTrain(*world.meta_train_tasks, options));
   if (cache.empty()) return absl::OkStatus();

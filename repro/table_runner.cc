@@ -384,12 +384,14 @@ class Runner {
       MetaTrainOptions options;
       options.seed = static_cast<uint64_t>(slot.meta_seed);
       options.steps = job.meta_steps;
-      options.on_step = [&](const MetaTrainProgress& at) {
+      options.on_step = [&](const MetaTrainProgress& at) -> absl::Status {
         losses.push_back(at.query_loss);
         training.steps = at.step;
         const double share = at.steps > 0 ? static_cast<double>(at.step) / static_cast<double>(at.steps) : 0;
         progress_.Running(absl::StrCat("meta-training ", name), job.progress_kind, share, SecondsSince(start),
                           at.detail);
+        if (options_.stopped && options_.stopped()) return absl::CancelledError("interrupted");
+        return absl::OkStatus();
       };
       status = CatchExceptions([&] { return slot.learner->MetaTrain(*world_.meta_train_tasks, options); });
       progress_.Running(absl::StrCat("meta-training ", name), job.progress_kind, 1, SecondsSince(start), "");

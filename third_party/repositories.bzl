@@ -79,6 +79,13 @@ def _libraries():
     )
     maybe(
         system_library,
+        name = "com_github_gperftools_gperftools",
+        build_file = "@gbmoa//third_party:gperftools.BUILD",
+        debian_package = "libtcmalloc-minimal4",
+        header = "/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4",
+    )
+    maybe(
+        system_library,
         name = "com_github_google_benchmark",
         build_file = "@gbmoa//third_party:benchmark.BUILD",
         debian_package = "libbenchmark-dev",

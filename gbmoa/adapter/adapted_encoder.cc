@@ -53,19 +53,23 @@ at::Tensor AdaptedEncoder::Losses(const at::Tensor& logits, const PackedBatch& b
 
 at::Tensor AdaptedEncoder::PrototypeHead(const at::Tensor& phi, const PackedBatch& batch) const {
   const at::NoGradGuard no_grad;
+  return PrototypeHeadOf(Features(phi.detach(), batch), batch, max_classes_);
+}
+
+at::Tensor AdaptedEncoder::PrototypeHeadOf(const at::Tensor& features, const PackedBatch& batch, int max_classes) {
+  const at::NoGradGuard no_grad;
   CHECK(batch.labels.defined()) << "prototypes need labels";
-  const at::Tensor features = Features(phi.detach(), batch);  // [n, D]
   const int64_t num_tasks = batch.num_tasks();
   std::vector<at::Tensor> heads;
   for (int64_t b = 0; b < num_tasks; ++b) {
     const int64_t begin = batch.task_examples[b], count = batch.task_examples[b + 1] - begin;
     const at::Tensor labels = batch.labels.narrow(0, begin, count);
-    at::Tensor sums = at::zeros({max_classes_, features.size(1)}, features.scalar_type());
+    at::Tensor sums = at::zeros({max_classes, features.size(1)}, features.scalar_type());
     sums.index_add_(0, labels, features.narrow(0, begin, count));
-    const at::Tensor counts = at::bincount(labels, {}, max_classes_).to(features.scalar_type()).unsqueeze(1);  // [C, 1]
-    const at::Tensor present = (counts > 0).to(features.scalar_type());                                        // [C, 1]
-    const at::Tensor prototypes = sums / counts.clamp_min(1);                                                  // [C, D]
-    const at::Tensor squares = (prototypes * prototypes).sum(1, true);                                         // [C, 1]
+    const at::Tensor counts = at::bincount(labels, {}, max_classes).to(features.scalar_type()).unsqueeze(1);  // [C, 1]
+    const at::Tensor present = (counts > 0).to(features.scalar_type());                                       // [C, 1]
+    const at::Tensor prototypes = sums / counts.clamp_min(1);                                                 // [C, D]
+    const at::Tensor squares = (prototypes * prototypes).sum(1, true);                                        // [C, 1]
     const at::Tensor num_present = present.sum();
     const at::Tensor weight =
         2 * kPrototypeTemperature * (prototypes - prototypes.sum(0, true) / num_present) * present;

@@ -49,6 +49,8 @@ class AdaptedEncoder {
   //   W_c = 2 τ (μ_c − mean μ),   b_c = −τ (|μ_c|² − mean |μ|²)
   // Returns [B, C (D + 1)], the head's part of φ; no gradient. A class without examples gets a zero row.
   at::Tensor PrototypeHead(const at::Tensor& phi, const PackedBatch& batch) const;
+  // The same from features [n, D] that are there already.
+  static at::Tensor PrototypeHeadOf(const at::Tensor& features, const PackedBatch& batch, int max_classes);
   // φ with its head replaced by `head` [B, C (D + 1)]; differentiable in both.
   at::Tensor WithHead(const at::Tensor& phi, const at::Tensor& head) const;
 

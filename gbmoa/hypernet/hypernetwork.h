@@ -22,7 +22,7 @@ struct HypernetworkOptions {
   int64_t bottleneck_dim = 64;  // M
   // The last layer's weight is this share of the usual uniform(-1/√h, 1/√h): the generated adapters begin near the
   // identity, yet differ by task enough to have a gradient.
-  double near_identity_scale = 0.1;
+  double near_identity_scale = 0.01;
 };
 
 // The task encoder E and the generator H, as pure functions of the flat vector ψ [Q].

@@ -20,7 +20,7 @@ class AdamW {
  public:
   explicit AdamW(const AdamWOptions& options) : options_(options) {}
 
-  // Updates `parameters` in place. `rates` is a number or a tensor that broadcasts against the parameters:
+  // Updates `parameters` (contiguous, float32 or float64) in place. `rates` has one number, or one for each parameter:
   //   θ ← θ − r w θ;   m ← β₁ m + (1 − β₁) g;   s ← β₂ s + (1 − β₂) g²;   θ ← θ − r m̂ / (√ŝ + ε)
   void Step(at::Tensor& parameters, const at::Tensor& gradient, const at::Tensor& rates);
 

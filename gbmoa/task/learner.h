@@ -88,7 +88,8 @@ struct MetaTrainProgress {
 struct MetaTrainOptions {
   uint64_t seed = 0;
   int64_t steps = -1;  // -1: the learner's default; 0: no meta-training
-  std::function<void(const MetaTrainProgress&)> on_step;
+  // An error ends the training and becomes MetaTrain's own: how a caller interrupts it.
+  std::function<absl::Status(const MetaTrainProgress&)> on_step;
 };
 
 class Learner {

@@ -418,10 +418,11 @@ TEST_P(LearnerConformanceTest, SavesAndLoadsWhatItMetaLearned) {
   options.seed = 1;
   options.steps = 3;
   std::vector<int64_t> steps;
-  options.on_step = [&](const MetaTrainProgress& progress) {
+  options.on_step = [&](const MetaTrainProgress& progress) -> absl::Status {
     steps.push_back(progress.step);
     EXPECT_EQ(progress.steps, 3);
     EXPECT_TRUE(std::isfinite(progress.query_loss));
+    return absl::OkStatus();
   };
   ASSERT_THAT(learner->MetaTrain(tasks, options), IsOk());
   EXPECT_EQ(steps, std::vector<int64_t>({1, 2, 3}));
@@ -433,6 +434,16 @@ TEST_P(LearnerConformanceTest, SavesAndLoadsWhatItMetaLearned) {
   int64_t numbers = 0;
   for (const SafetensorsView& tensor : file->tensors()) numbers += tensor.num_elements();
   EXPECT_EQ(numbers, learner->CountParameters(2).meta);
+
+  // Who watches can stop it.
+  MetaTrainOptions stopped = options;
+  int64_t taken = 0;
+  stopped.on_step = [&](const MetaTrainProgress& progress) -> absl::Status {
+    taken = progress.step;
+    return absl::CancelledError("enough");
+  };
+  EXPECT_THAT(Make()->MetaTrain(tasks, stopped), StatusIs(absl::StatusCode::kCancelled, HasSubstr("enough")));
+  EXPECT_EQ(taken, 1);
 
   // Training again gives the same bytes; not training, others.
   const std::unique_ptr<Learner> again = Make(), untrained = Make();

@@ -66,10 +66,18 @@ TEST(OptionReaderTest, RefusesWhatItCannotRead) {
     const LearnerOptions options = {{"x", test.value}};
     OptionReader reader(options);
     // The fallback holds, so that a factory may go on to its end before it looks at Finish().
-    if (test.type == kNumber) EXPECT_EQ(reader.Number("x", 2, 0.5, 10), 2) << test.value;
-    if (test.type == kInteger) EXPECT_EQ(reader.Integer("x", 2, 1, 10), 2) << test.value;
-    if (test.type == kBool) EXPECT_TRUE(reader.Bool("x", true)) << test.value;
-    if (test.type == kChoice) EXPECT_EQ(reader.Choice("x", "sgd", {"adamw", "sgd"}), "sgd") << test.value;
+    if (test.type == kNumber) {
+      EXPECT_EQ(reader.Number("x", 2, 0.5, 10), 2) << test.value;
+    }
+    if (test.type == kInteger) {
+      EXPECT_EQ(reader.Integer("x", 2, 1, 10), 2) << test.value;
+    }
+    if (test.type == kBool) {
+      EXPECT_TRUE(reader.Bool("x", true)) << test.value;
+    }
+    if (test.type == kChoice) {
+      EXPECT_EQ(reader.Choice("x", "sgd", {"adamw", "sgd"}), "sgd") << test.value;
+    }
     EXPECT_THAT(reader.Finish(), StatusIs(kInvalidArgument, test.message)) << test.value;
   }
 }
