@@ -16,7 +16,7 @@ namespace gbmoa {
 class EpisodeProblem : public BilevelProblem {
  public:
   // ψ -> the method's part of φ₀ of each task, [B, body]; the rest of φ₀ is the head, started from the prototypes of
-  // the support features under this start, without a gradient (READING "task head").
+  // the support features under this start, without a gradient (docs/reading_the_paper.md, "task head").
   using Start = std::function<at::Tensor(const at::Tensor& psi)>;
 
   // Errors: those of PackBatch. The episodes' tokens are copied.

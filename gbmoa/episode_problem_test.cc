@@ -153,7 +153,7 @@ TEST_F(EpisodeProblemTest, ImplicitGradientEqualsADenseSolve) {
     const at::Tensor d = 5 * options.inner_loop.rates;
     const at::Tensor leaf = phi.clone().requires_grad_();
     const at::Tensor query_gradient = torch::autograd::grad({problem->QueryLoss(leaf).sum()}, {leaf})[0];
-    // (I + H D) v = ∇L_Q, as READING states it: not symmetric, so not what the solver was given.
+    // (I + H D) v = ∇L_Q, as the header states it: not symmetric, so not what the solver was given.
     const at::Tensor expected =
         std::get<0>(at::linalg_solve_ex(at::eye(size, at::kDouble) + h * d, query_gradient[0].unsqueeze(1))).squeeze(1);
     EXPECT_LT(RelativeError(result.initial_gradient[0], expected), 1e-8);  // residual 1e-11 over curvature > 1e-3

@@ -22,7 +22,7 @@ namespace gbmoa {
 class AdaptedEncoder {
  public:
   static constexpr double kLogitScale = 10;
-  static constexpr double kPrototypeTemperature = 0.3;  // τ; READING "task head"
+  static constexpr double kPrototypeTemperature = 0.3;  // τ; docs/reading_the_paper.md, "task head"
 
   AdaptedEncoder(std::shared_ptr<const Backbone> backbone, std::shared_ptr<const AdaptationMethod> method,
                  int max_classes);

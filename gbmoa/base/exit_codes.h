@@ -8,21 +8,16 @@ namespace gbmoa {
 
 // The code decides the exit code, so it is chosen by what the user can do about the error:
 //
-//   status code                                       exit  whose fault, and where it comes from
-//   InvalidArgument, FailedPrecondition,               64   a flag, a configuration file, a request that does not fit
-//   the
-//     AlreadyExists, Unimplemented                          state of things (an --out that exists, a kind we do not
-//     have)
-//   DataLoss, OutOfRange                               65   a data file's content: malformed, wrong encoding, bad value
-//   NotFound                                           66   an input that is not there; never an output
-//   Internal                                           70   a bug of ours or an exception of a library
-//   ResourceExhausted                                  71   memory, GPU memory, file descriptors
-//   Unknown, PermissionDenied, Unauthenticated         74   the operating system: disk full, I/O error, no permission,
-//   no
-//                                                           folder to write to
-//   Cancelled                                          75   interrupted by a signal; the same command goes on
-//   Unavailable, DeadlineExceeded                      76   another process of the job failed or is silent
-//   Aborted                                            77   the numbers diverged
+//   64  InvalidArgument, FailedPrecondition, AlreadyExists, Unimplemented: a flag, a configuration file, a request that
+//       does not fit the state of things
+//   65  DataLoss, OutOfRange: a data file's content: malformed, wrong encoding, bad value
+//   66  NotFound: an input that is not there; never an output
+//   70  Internal: a bug of ours or an exception of a library
+//   71  ResourceExhausted: memory, GPU memory, file descriptors
+//   74  Unknown, PermissionDenied, Unauthenticated: the operating system: disk full, I/O error, no permission
+//   75  Cancelled: interrupted by a signal; the same command goes on
+//   76  Unavailable, DeadlineExceeded: another process of the job failed or is silent
+//   77  Aborted: the numbers diverged
 //
 // OK is 0. A code that Abseil may add later counts as Internal.
 int ExitCode(const absl::Status& status);

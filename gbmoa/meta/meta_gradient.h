@@ -18,7 +18,7 @@ namespace gbmoa {
 struct MetaGradientOptions {
   InnerLoopOptions inner_loop;
   // The implicit methods' λ, in loss per squared parameter. 0: that of a proximal inner loop; without one λ = 1 / (k
-  // α), group by group, which is what k steps at rate α amount to (READING "implicit gradient at an unconverged φ′").
+  // α), group by group, which is what k steps at rate α amount to (docs/reading_the_paper.md).
   double lambda = 0;
   ConjugateGradientOptions solver;
 };
