@@ -11,22 +11,30 @@ struct Coefficients {
   double beta1, beta2, correction1, correction2, epsilon, weight_decay;
 };
 
-// One pass over memory for all of a step: with an operator for each term, full fine-tuning would spend more time here
-// than in its products. The attribute makes GCC vectorize; errno of sqrt is nobody's concern.
 template <typename T>
-__attribute__((optimize("O3", "no-math-errno"))) void Update(const Coefficients& c, int64_t begin, int64_t end,
-                                                             const T* gradient, const T* rates, bool one_rate, T* m,
-                                                             T* s, T* parameters) {
+inline __attribute__((always_inline)) T Root(T x) {
+  if constexpr (sizeof(T) == sizeof(float)) return __builtin_sqrtf(x);
+  return __builtin_sqrt(x);
+}
+
+// One pass over memory for all of a step: with an operator for each term, full fine-tuning would spend more time here
+// than in its products. The attribute makes GCC vectorize; nobody looks at sqrt's errno. kOneRate: rates has one
+// number.
+template <typename T, bool kOneRate>
+__attribute__((optimize("O3", "no-math-errno", "no-trapping-math"))) void Update(const Coefficients& c, int64_t count,
+                                                                                 const T* __restrict gradient,
+                                                                                 const T* __restrict rates,
+                                                                                 T* __restrict m, T* __restrict s,
+                                                                                 T* __restrict parameters) {
   const T keep1 = static_cast<T>(c.beta1), take1 = static_cast<T>(1 - c.beta1);
   const T keep2 = static_cast<T>(c.beta2), take2 = static_cast<T>(1 - c.beta2);
   const T scale1 = static_cast<T>(1 / c.correction1), scale2 = static_cast<T>(1 / std::sqrt(c.correction2));
-  const T epsilon = static_cast<T>(c.epsilon), decay = static_cast<T>(c.weight_decay);
-  const int64_t stride = one_rate ? 0 : 1;
-  for (int64_t i = begin; i < end; ++i) {
-    const T g = gradient[i], rate = rates[stride * i];
+  const T epsilon = static_cast<T>(c.epsilon), decay = static_cast<T>(c.weight_decay), one_rate = rates[0];
+  for (int64_t i = 0; i < count; ++i) {
+    const T g = gradient[i], rate = kOneRate ? one_rate : rates[i];
     m[i] = keep1 * m[i] + take1 * g;
     s[i] = keep2 * s[i] + take2 * g * g;
-    parameters[i] -= rate * (decay * parameters[i] + scale1 * m[i] / (scale2 * std::sqrt(s[i]) + epsilon));
+    parameters[i] -= rate * (decay * parameters[i] + scale1 * m[i] / (scale2 * Root(s[i]) + epsilon));
   }
 }
 
@@ -51,11 +59,13 @@ void AdamW::Step(at::Tensor& parameters, const at::Tensor& gradient, const at::T
                                      options_.epsilon,
                                      options_.weight_decay};
   const at::Tensor g = gradient.contiguous(), r = rates.contiguous();
+  const bool one_rate = r.numel() == 1;
   const auto update = [&](auto zero) {
     using T = decltype(zero);
+    const auto run = one_rate ? Update<T, true> : Update<T, false>;
     at::parallel_for(0, parameters.numel(), 1 << 16, [&](int64_t begin, int64_t end) {
-      Update<T>(coefficients, begin, end, g.const_data_ptr<T>(), r.const_data_ptr<T>(), r.numel() == 1,
-                m_.mutable_data_ptr<T>(), s_.mutable_data_ptr<T>(), parameters.mutable_data_ptr<T>());
+      run(coefficients, end - begin, g.const_data_ptr<T>() + begin, r.const_data_ptr<T>() + (one_rate ? 0 : begin),
+          m_.mutable_data_ptr<T>() + begin, s_.mutable_data_ptr<T>() + begin, parameters.mutable_data_ptr<T>() + begin);
     });
   };
   if (dtype == at::kDouble) {
