@@ -32,8 +32,7 @@ absl::StatusOr<TaskView> ViewTask(const std::shared_ptr<const Backbone>& backbon
   TaskView view;
   view.features = frozen.Features(nothing, packed);  // [n, D]
   const at::Tensor head = AdaptedEncoder::PrototypeHeadOf(view.features, packed, support_set.num_classes);
-  const std::vector<at::Tensor> slices = frozen.layout().Split(frozen.WithHead(nothing, head));
-  const at::Tensor logits = at::linear(view.features, slices[0][0], slices[1][0]) * AdaptedEncoder::kLogitScale;
+  const at::Tensor logits = frozen.LogitsOf(view.features, frozen.WithHead(nothing, head), packed);
   const at::Tensor probabilities = at::softmax(logits, 1).to(at::kFloat).contiguous();  // [n, C]
   for (int64_t i = 0; i < probabilities.size(0); ++i) {
     view.difficulty += NormalizedEntropy(probabilities.const_data_ptr<float>() + i * support_set.num_classes,
@@ -100,6 +99,7 @@ absl::Status MetaLearner::MetaTrain(const EpisodeSource& tasks, const MetaTrainO
     }
 
     std::unique_ptr<OuterLoop> loop;
+    int64_t skipped = 0;
     for (int64_t step = 0; step < outer.steps; ++step) {
       std::vector<Episode> episodes;
       std::vector<const Episode*> pointers;
@@ -131,20 +131,27 @@ absl::Status MetaLearner::MetaTrain(const EpisodeSource& tasks, const MetaTrainO
         loop = std::make_unique<OuterLoop>(outer, std::move(gradient));
       }
       GBMOA_ASSIGN_OR_RETURN(const OuterStep done, loop->Step(*problem, gradient_options, psi));
+      skipped += done.applied ? 0 : 1;
       if (options.on_step) {
         MetaTrainProgress progress;
+        progress.skipped = skipped;
         progress.step = step + 1;
         progress.steps = outer.steps;
         const MetaGradient& gradient = done.meta_gradient;
         for (const double loss : gradient.query_loss) progress.query_loss += loss / static_cast<double>(per_step);
         for (const SolveSummary& solve : gradient.solves) {
-          absl::StrAppendFormat(&progress.detail, "%s%s after %d, residual %.1e, least curvature %.2g",
+          absl::StrAppendFormat(&progress.detail, "%s%s%s after %d, residual %.1e, least curvature %.2g",
                                 progress.detail.empty() ? "" : "; ", TerminationName(solve.termination),
-                                solve.iterations, solve.relative_residual, solve.smallest_curvature);
+                                solve.fallback ? " (first-order instead)" : "", solve.iterations,
+                                solve.relative_residual, solve.smallest_curvature);
         }
         if (!done.applied) progress.detail += " (not finite: step skipped)";
         GBMOA_RETURN_IF_ERROR(options.on_step(progress));
       }
+    }
+    if (2 * skipped > outer.steps) {
+      return absl::AbortedError(
+          absl::StrCat("meta-training diverged: ", skipped, " of ", outer.steps, " steps were not finite"));
     }
     psi_ = psi;
     return absl::OkStatus();

@@ -18,14 +18,14 @@ struct MetaLearnerOptions {
   std::string meta_gradient = "implicit_cg";  // a name of MetaGradientRegistry
   int64_t tasks_per_step = 2;                 // B
   double inner_rate = 0.05;                   // α of the method's parameters
-  double inner_head_rate = 0.03;              // α of the head, whose curvature is larger (DESK: below 0.08)
+  double inner_head_rate = 0.03;  // α of the head, whose curvature is larger (about 25: rates from 0.08 on diverge)
   bool curriculum = true;
   double curriculum_initial_share = 0.2;
 };
 
 // Reads "meta_steps", "outer_rate", "warm_up", "final_rate", "clip_norm", "inner_steps", "inner_rate",
-// "inner_head_rate", "lambda", "solver_iterations", "solver_tolerance", "meta_gradient", "tasks_per_step",
-// "curriculum", "curriculum_initial_share".
+// "inner_head_rate", "lambda", "solver_iterations", "solver_tolerance", "recompute_residual", "meta_gradient",
+// "tasks_per_step", "curriculum", "curriculum_initial_share".
 MetaLearnerOptions ReadMetaLearnerOptions(OptionReader& reader, const MetaLearnerOptions& defaults);
 
 // Trains ψ, a flat vector, so that φ₀(ψ, support set) adapts well.

@@ -76,7 +76,8 @@ absl::StatusOr<TableWorld> MakeDeskWorld(const DeskWorldOptions& options) {
     return LearnerRegistry::Global().Create(method, backbone, learner_options);
   };
 
-  for (const char* file : {"config.json", "model.safetensors", "vocab.txt"}) {
+  for (const char* file :
+       {"config.json", "model.safetensors", "vocab.txt", "tokenizer.json", "tokenizer_config.json"}) {
     const std::string path = JoinPath(folder, file);
     if (!FileExists(path)) continue;
     GBMOA_ASSIGN_OR_RETURN(const std::string sha256, Sha256HexOfFile(path));
@@ -90,9 +91,12 @@ absl::StatusOr<TableWorld> MakeDeskWorld(const DeskWorldOptions& options) {
   for (const TaskConfig& config : configs) tasks.Update(config.SerializeAsString());
   world.inputs.emplace_back("eval/tasks/desk", tasks.Finish());
   world.inputs.emplace_back("corpus", absl::StrFormat("%016x", corpus->Fingerprint()));
-  world.environment["precision"] = precision == Precision::kBFloat16  ? "bf16"
-                                   : precision == Precision::kFloat64 ? "fp64"
-                                                                      : "fp32";
+  const char* const precision_name = precision == Precision::kBFloat16  ? "bf16"
+                                     : precision == Precision::kFloat64 ? "fp64"
+                                                                        : "fp32";
+  // Numbers depend on it, so that finished cells of another precision are not taken for this run's.
+  world.inputs.emplace_back("precision", precision_name);
+  world.environment["precision"] = precision_name;
   world.environment["cuda"] = "not used";
   return world;
 }

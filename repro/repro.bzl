@@ -10,9 +10,6 @@ def gbmoa_table(name):
         malloc = "@com_github_gperftools_gperftools//:tcmalloc_minimal",
         data = [
             "tables/%s.textproto" % name,
-            "//eval:desk_tasks",
-            "@minilm//:model",
-            "@wordnet//:wordnet",
         ],
         local_defines = ['GBMOA_TABLE=\\"%s\\"' % name] + select({
             ":profile_glue": ['GBMOA_PROFILE=\\"glue\\"'],

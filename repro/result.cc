@@ -42,6 +42,7 @@ class RowRuns {
       if (found == cells_.end() || !found->second->error.empty()) return std::nullopt;
       sum += value(*found->second);
     }
+    if (tasks_.empty()) return std::nullopt;
     return sum / static_cast<double>(tasks_.size());
   }
 
@@ -133,11 +134,22 @@ Json MakeCell(const Table& table, const Profile& profile, const Row& row, const 
   } else if (quick) {
     judgement = {Verdict::kNotAttempted,
                  "BUDGET: --quick runs fewer tasks, draws and steps than the expected value is for"};
+  } else if (expected != nullptr && expected->has_first_draw() && !expected->exact() &&
+             profile.first_draw() < expected->first_draw() + expected->n() &&
+             expected->first_draw() < profile.first_draw() + profile.draws()) {
+    judgement = {Verdict::kNotAttempted, "SAME_DRAWS: the expected value comes from draws of this run"};
   } else {
     std::optional<ExpectedValue> value;
     if (expected != nullptr)
       value = ExpectedValue{{expected->n(), expected->mean(), expected->sd()}, expected->exact()};
     judgement = JudgeCell(ours, failed, value, margin > 0 ? margin : column.margin());
+    const bool decided = judgement.verdict == Verdict::kReproduced || judgement.verdict == Verdict::kNotReproduced;
+    const bool meta_learns = run != nullptr && run->meta_learns.count(row.id()) > 0 && run->meta_learns.at(row.id());
+    if (decided && meta_learns && profile.meta_seeds() < 2 && !expected->exact()) {
+      // Its draws share one meta-training, whose chance their spread does not hold.
+      judgement.verdict = Verdict::kInconclusive;
+      judgement.why = absl::StrCat("one meta-training is never enough; over the draws: ", judgement.why);
+    }
   }
 
   Json cell;
@@ -558,10 +570,11 @@ std::string ExpectedTextproto(const Json& result) {
       if (!cell["mean"].is_number() || !cell["sd"].is_number()) continue;
       if (column["measure"] == "PARAMETERS_PERCENT" || column["measure"] == "WALL_SECONDS") continue;
       if (column["measure"] == "WALL_RATIO" && row["id"] == protocol["ratio_row"]) continue;
-      absl::StrAppend(&expected,
-                      absl::StrFormat("      expected { column: \"%s\" mean: %.6g sd: %.4g n: %d source: \"%s\" }\n",
-                                      column["id"].get<std::string>(), cell["mean"].get<double>(),
-                                      cell["sd"].get<double>(), cell["n"].get<int>(), source));
+      absl::StrAppend(
+          &expected,
+          absl::StrFormat("      expected { column: \"%s\" mean: %.6g sd: %.4g n: %d first_draw: %d source: \"%s\" }\n",
+                          column["id"].get<std::string>(), cell["mean"].get<double>(), cell["sd"].get<double>(),
+                          cell["n"].get<int>(), first, source));
     }
     if (!expected.empty()) {
       absl::StrAppend(&text, "    rows {\n      row: \"", row["id"].get<std::string>(), "\"\n", expected, "    }\n");

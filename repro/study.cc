@@ -92,7 +92,11 @@ absl::Status MetaTrain(Spec& spec, const TableWorld& world) {
       absl::StrAppend(&key, " ", name, "=", value);
     }
   }
-  const std::string cache = absl::GetFlag(FLAGS_cache);
+  // Nor may a state outlive the program, the encoder or the data that made it.
+  GBMOA_ASSIGN_OR_RETURN(const std::string program, Sha256HexOfFile("/proc/self/exe"));
+  absl::StrAppend(&key, "\n", program);
+  for (const auto& [name, sha256] : world.inputs) absl::StrAppend(&key, "\n", name, " ", sha256);
+  const std::string cache = absl::GetFlag(FLAGS_cache).empty() ? "" : UserPath(absl::GetFlag(FLAGS_cache));
   const std::string path = JoinPath(cache, Sha256Hex(key) + ".safetensors");
   if (!cache.empty() && FileExists(path)) return spec.learner->Load(path);
   MetaTrainOptions options;
@@ -139,6 +143,7 @@ absl::Status Run() {
     GBMOA_ASSIGN_OR_RETURN(Spec spec, ParseSpec(std::string(text)));
     specs.push_back(std::move(spec));
   }
+  if (absl::GetFlag(FLAGS_threads) < 1) return absl::InvalidArgumentError("--threads: at least 1");
   std::vector<int> marks;
   for (const std::string& text : absl::GetFlag(FLAGS_marks)) {
     int mark = 0;

@@ -30,7 +30,10 @@ std::string CpuName() {
   std::ifstream file("/proc/cpuinfo");
   std::string line;
   while (std::getline(file, line)) {
-    if (absl::StartsWith(line, "model name")) return line.substr(line.find(':') + 2);
+    const size_t colon = line.find(':');
+    if (absl::StartsWith(line, "model name") && colon != std::string::npos) {
+      return std::string(absl::StripAsciiWhitespace(line.substr(colon + 1)));
+    }
   }
   return "unknown";
 }

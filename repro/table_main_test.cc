@@ -86,7 +86,8 @@ TEST_F(TableMainTest, WritesReports) {
   }
   // What a later table may expect: sampled values only.
   const std::string expected = Read("expected.textproto");
-  EXPECT_THAT(expected, HasSubstr("expected { column: \"accuracy\" mean: 85 sd: 5 n: 3 source: \"own run of "));
+  EXPECT_THAT(expected,
+              HasSubstr("expected { column: \"accuracy\" mean: 85 sd: 5 n: 3 first_draw: 0 source: \"own run of "));
   EXPECT_THAT(expected, HasSubstr("commit 0123abc, draws 0 to 2\" }"));
   EXPECT_THAT(expected, Not(HasSubstr("parameters_percent")));
   Profile profile;  // whose `rows` can be pasted into the definition

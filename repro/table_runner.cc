@@ -298,7 +298,7 @@ class Runner {
         "\n"));
   }
 
-  // Takes jobs whose cells an earlier run has finished off the list, and meta-trainings that nobody waits for any more.
+  // Takes jobs whose cells an earlier run has finished off the list.
   void KeepFinishedCells() {
     if (options_.fresh) return;
     int64_t other = 0;
@@ -425,9 +425,17 @@ class Runner {
     if (!FileExists(record) || !FileExists(state)) return false;
     const absl::StatusOr<std::string> text = ReadFile(record, 64 << 20);
     const Json json = text.ok() ? Json::parse(*text, nullptr, /*allow_exceptions=*/false) : Json();
-    if (!json.is_object() || json.value("key", "") != key) return false;
+    const auto text_of = [&](const char* name) {
+      const auto found = json.find(name);
+      return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+    };
+    const auto number_of = [&](const char* name) {
+      const auto found = json.find(name);
+      return found != json.end() && found->is_number() ? found->get<double>() : NAN;
+    };
+    if (!json.is_object() || text_of("key") != key) return false;
     const absl::StatusOr<std::string> hash = Sha256HexOfFile(state);
-    if (!hash.ok() || json.value("sha256", "") != *hash) {
+    if (!hash.ok() || text_of("sha256") != *hash) {
       LOG(WARNING) << state << ": is not the file that was written; meta-training runs again";
       return false;
     }
@@ -435,11 +443,11 @@ class Runner {
       LOG(WARNING) << state << ": " << status << "; meta-training runs again";
       return false;
     }
-    training->steps = json.value("steps", int64_t{0});
-    training->seconds = json.value("seconds", 0.0);
-    const auto loss = [&](const char* name) { return json[name].is_number() ? json[name].get<double>() : NAN; };
-    training->first_loss = loss("first_loss");
-    training->last_loss = loss("last_loss");
+    const double steps = number_of("steps");
+    training->steps = std::isfinite(steps) ? static_cast<int64_t>(steps) : 0;
+    training->seconds = number_of("seconds");
+    training->first_loss = number_of("first_loss");
+    training->last_loss = number_of("last_loss");
     return true;
   }
 

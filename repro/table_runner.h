@@ -28,9 +28,8 @@ struct EvalTask {
 struct TableWorld {
   std::vector<EvalTask> tasks;
   std::shared_ptr<const EpisodeSource> meta_train_tasks;  // may be null if no row meta-learns
-  // Episode number `index` with `shots` examples a class: the same classes and query set for every number of shots.
+  // Episode number `index` with `shots` examples a class.
   std::function<absl::StatusOr<Episode>(int shots, int index)> few_shot;
-  // The default is the global registry without a backbone.
   std::function<absl::StatusOr<std::unique_ptr<Learner>>(const std::string& method, const LearnerOptions& options)>
       make_learner;
   std::vector<std::pair<std::string, std::string>> inputs;  // name, SHA-256

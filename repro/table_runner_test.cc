@@ -117,6 +117,32 @@ TEST_F(RunTableTest, NumbersAreTheOnesKnownByHand) {
   EXPECT_EQ(result["headline"], "1 reproduced, 1 inconclusive, 0 not reproduced, 12 not attempted");
 }
 
+TEST_F(RunTableTest, OneMetaTrainingAndTheSameDrawsDecideNothing) {
+  const absl::StatusOr<TableRun> run = Run();
+  ASSERT_THAT(run, IsOk());
+  Expected* expected = nullptr;
+  for (RowSettings& settings : *profile_.mutable_rows()) {
+    if (settings.row() != "meta") continue;
+    for (Expected& one : *settings.mutable_expected()) {
+      if (one.column() == "accuracy") expected = &one;
+    }
+  }
+  ASSERT_NE(expected, nullptr);
+  // Far from what the draws say, so that they alone would decide.
+  expected->set_mean(0);
+  const auto accuracy = [&] { return Result(*run)["rows"][1]["cells"]["accuracy"]; };
+  EXPECT_EQ(accuracy()["verdict"], "INCONCLUSIVE");
+  EXPECT_THAT(accuracy()["why"].get<std::string>(), HasSubstr("one meta-training is never enough"));
+  profile_.set_meta_seeds(2);
+  EXPECT_EQ(accuracy()["verdict"], "NOT_REPRODUCED");
+  // The run has draws 0 to 2; five draws from 3 on share none with it, from 2 on one.
+  expected->set_first_draw(3);
+  EXPECT_EQ(accuracy()["verdict"], "NOT_REPRODUCED");
+  expected->set_first_draw(2);
+  EXPECT_EQ(accuracy()["verdict"], "NOT_ATTEMPTED");
+  EXPECT_THAT(accuracy()["why"].get<std::string>(), HasSubstr("SAME_DRAWS"));
+}
+
 TEST_F(RunTableTest, FewShotPart) {
   const absl::StatusOr<TableRun> run = Run();
   ASSERT_THAT(run, IsOk());

@@ -37,7 +37,10 @@ at::Tensor AdaptedEncoder::Features(const at::Tensor& phi, const PackedBatch& ba
 }
 
 at::Tensor AdaptedEncoder::Logits(const at::Tensor& phi, const PackedBatch& batch) const {
-  const at::Tensor features = Features(phi, batch);  // [n, D]
+  return LogitsOf(Features(phi, batch), phi, batch);
+}
+
+at::Tensor AdaptedEncoder::LogitsOf(const at::Tensor& features, const at::Tensor& phi, const PackedBatch& batch) const {
   const std::vector<at::Tensor> slices = layout_.Split(phi);
   const at::Tensor outputs = GroupedLinear(features, slices[num_method_slices_], slices[num_method_slices_ + 1],
                                            batch.task_examples);  // [n, C]
@@ -48,7 +51,8 @@ at::Tensor AdaptedEncoder::Losses(const at::Tensor& logits, const PackedBatch& b
   CHECK(batch.labels.defined()) << "a loss needs labels";
   const at::Tensor log_probabilities = at::log_softmax(logits, -1);
   const at::Tensor of_label = log_probabilities.gather(1, batch.labels.unsqueeze(1)).squeeze(1);  // [n]
-  return -at::mv(batch.example_weights, of_label);                                                // [B]
+  return at::zeros({batch.num_tasks()}, logits.options())
+      .index_add(0, batch.example_tasks, -of_label * batch.example_weights);  // [B]
 }
 
 at::Tensor AdaptedEncoder::PrototypeHead(const at::Tensor& phi, const PackedBatch& batch) const {

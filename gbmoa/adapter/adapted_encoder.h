@@ -41,6 +41,8 @@ class AdaptedEncoder {
 
   at::Tensor Features(const at::Tensor& phi, const PackedBatch& batch) const;  // [n, D]
   at::Tensor Logits(const at::Tensor& phi, const PackedBatch& batch) const;    // [n, C], masked beyond a task's classes
+  // The same from features [n, D] that are there already: only phi's head is read.
+  at::Tensor LogitsOf(const at::Tensor& features, const at::Tensor& phi, const PackedBatch& batch) const;
   // Mean cross-entropy of each task, nats: [B]. CHECKs that the batch is labelled.
   static at::Tensor Losses(const at::Tensor& logits, const PackedBatch& batch);
 
@@ -54,7 +56,7 @@ class AdaptedEncoder {
   // φ with its head replaced by `head` [B, C (D + 1)]; differentiable in both.
   at::Tensor WithHead(const at::Tensor& phi, const at::Tensor& head) const;
 
-  // FLOPs of the products with the encoder's weight matrices in one gradient of the loss.
+  // FLOPs of the products with the encoder's weight matrices in one gradient of the loss; the start is not counted.
   double GradientFlops(int64_t num_tokens) const;
 
  private:

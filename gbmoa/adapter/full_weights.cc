@@ -7,6 +7,12 @@
 namespace gbmoa {
 namespace {
 
+size_t NumTensors(EncoderWeights& weights) {
+  size_t count = 0;
+  ForEachTensor(weights, [&](const std::string&, at::Tensor&) { ++count; });
+  return count;
+}
+
 class FullHooks : public EncoderHooks {
  public:
   explicit FullHooks(EncoderWeights weights) : weights_(std::move(weights)) {}
@@ -33,10 +39,9 @@ void FullWeights::Initialize(const Transformer& transformer, const ParameterLayo
 
 std::unique_ptr<EncoderHooks> FullWeights::Bind(std::vector<at::Tensor> slices) const {
   EncoderWeights weights;
-  // ForEachTensor's order is a few fixed tensors, then 16 a layer.
-  constexpr size_t kPerLayer = 16, kEmbeddings = 5;
-  CHECK_EQ((slices.size() - kEmbeddings) % kPerLayer, 0u);
-  weights.layers.resize((slices.size() - kEmbeddings) / kPerLayer);
+  // As many layers as there are slices for.
+  while (NumTensors(weights) < slices.size()) weights.layers.emplace_back();
+  CHECK_EQ(NumTensors(weights), slices.size());
   size_t next = 0;
   ForEachTensor(weights, [&](const std::string&, at::Tensor& tensor) {
     CHECK_EQ(slices[next].size(0), 1) << "full weights take one task at a time";

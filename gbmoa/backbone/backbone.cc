@@ -73,13 +73,15 @@ int64_t Backbone::num_parameters() const {
 }
 
 uint64_t Backbone::Fingerprint() const {
-  uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a over 8-byte words: all tensors here are multiples of 4 bytes
-  EncoderWeights weights = transformer_->weights();
-  ForEachTensor(weights, [&](const std::string&, at::Tensor& tensor) {
+  uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a over 2-byte words, the smallest type here
+  const auto add = [&](const at::Tensor& tensor) {
     const at::Tensor bytes = tensor.contiguous();
-    const auto* words = static_cast<const uint32_t*>(bytes.const_data_ptr());
-    for (size_t i = 0; i < bytes.nbytes() / 4; ++i) hash = (hash ^ words[i]) * 0x100000001b3ULL;
-  });
+    const auto* words = static_cast<const uint16_t*>(bytes.const_data_ptr());
+    for (size_t i = 0; i < bytes.nbytes() / 2; ++i) hash = (hash ^ words[i]) * 0x100000001b3ULL;
+  };
+  EncoderWeights weights = transformer_->weights();
+  ForEachTensor(weights, [&](const std::string&, at::Tensor& tensor) { add(tensor); });
+  transformer_->ForEachProductWeight(add);
   return hash;
 }
 

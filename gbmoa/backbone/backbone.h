@@ -20,7 +20,7 @@ struct EncoderWeights;
 enum class Precision { kFloat32, kBFloat16, kFloat64 };
 // "fp32", "bf16", "fp64". Errors: InvalidArgument.
 absl::StatusOr<Precision> ParsePrecision(const std::string& name);
-// bfloat16 where the processor multiplies it natively (AVX512-BF16 or AMX), else float32.
+// bfloat16 where the processor multiplies it natively (AVX512-BF16), else float32.
 Precision FastestPrecision();
 
 class Backbone {
@@ -35,7 +35,8 @@ class Backbone {
   const Transformer& transformer() const { return *transformer_; }
   Precision precision() const { return precision_; }
   int64_t num_parameters() const;
-  // A hash of every weight's bytes: equal before and after, or something that should be frozen was not.
+  // A hash of the bytes of every weight, as given and as multiplied with: equal before and after, or something that
+  // should be frozen was not.
   uint64_t Fingerprint() const;
 
   // Last hidden states of the frozen encoder, [N, D] row-major. Errors: InvalidArgument for ids out of range.

@@ -1,7 +1,11 @@
 #include "gbmoa/backbone/packed_batch.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "gbmoa/base/torch.h"
+#include "gbmoa/base/torch_status.h"
 
 namespace gbmoa {
 namespace {
@@ -10,11 +14,8 @@ constexpr double kMaskedLogit = -1e4;  // exp underflows to exactly 0, and no in
 
 at::Tensor LongTensor(const std::vector<int64_t>& values) { return at::tensor(values, at::kLong); }
 
-}  // namespace
-
-absl::StatusOr<PackedBatch> PackBatch(const std::vector<const Batch*>& tasks, const BackboneConfig& config,
-                                      int max_classes, int64_t prompt_tokens, at::ScalarType dtype) {
-  PackedBatch packed;
+absl::Status Pack(const std::vector<const Batch*>& tasks, const BackboneConfig& config, int max_classes,
+                  int64_t prompt_tokens, at::ScalarType dtype, PackedBatch& packed) {
   packed.prompt_tokens = prompt_tokens;
   std::vector<int64_t> ids, type_ids, position_ids, prompt_rows, left, right, labels, is_pair;
   auto sequences = std::make_shared<std::vector<int64_t>>(1, 0);
@@ -29,6 +30,19 @@ absl::StatusOr<PackedBatch> PackBatch(const std::vector<const Batch*>& tasks, co
     if (batch.num_classes > max_classes) {
       return absl::InvalidArgumentError(
           absl::StrCat("task ", task, " has ", batch.num_classes, " classes, the model has room for ", max_classes));
+    }
+    if (tokens.ids.size() != tokens.num_tokens() || tokens.type_ids.size() != tokens.num_tokens()) {
+      return absl::InvalidArgumentError(absl::StrCat("task ", task, ": ", tokens.ids.size(), " ids and ",
+                                                     tokens.type_ids.size(), " types for ", tokens.num_tokens(),
+                                                     " tokens"));
+    }
+    if (tokens.num_sequences() % batch.sequences_per_example() != 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("task ", task, ": ", tokens.num_sequences(), " sequences are not a number of pairs"));
+    }
+    if (!batch.labels.empty() && batch.labels.size() != batch.size()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("task ", task, ": ", batch.labels.size(), " labels for ", batch.size(), " examples"));
     }
     const bool pair = batch.encoding == Encoding::kPairApart;
     any_pair = any_pair || pair;
@@ -92,21 +106,37 @@ absl::StatusOr<PackedBatch> PackBatch(const std::vector<const Batch*>& tasks, co
   if (prompt_tokens > 0) packed.prompt_rows = LongTensor(prompt_rows);
 
   const auto num_sequences = packed.num_sequences(), num_examples = packed.num_examples();
-  at::Tensor pooling = at::zeros({num_sequences, packed.num_tokens()}, dtype);
+  std::vector<int64_t> token_sequences(packed.num_tokens());
+  packed.token_weights = at::zeros({packed.num_tokens(), 1}, dtype);
   for (int64_t s = 0; s < num_sequences; ++s) {
-    const int64_t begin = (*sequences)[s] + prompt_tokens, length = (*sequences)[s + 1] - begin;
-    pooling[s].narrow(0, begin, length).fill_(1.0 / static_cast<double>(length));
+    const int64_t begin = (*sequences)[s], real = begin + prompt_tokens, end = (*sequences)[s + 1];
+    std::fill(token_sequences.begin() + begin, token_sequences.begin() + end, s);
+    packed.token_weights.narrow(0, real, end - real).fill_(1.0 / static_cast<double>(end - real));
   }
-  packed.pooling = pooling;
+  packed.token_sequences = LongTensor(token_sequences);
   packed.class_mask = at::zeros({num_examples, max_classes}, dtype);
-  packed.example_weights = at::zeros({packed.num_tasks(), num_examples}, dtype);
+  std::vector<int64_t> example_tasks(num_examples);
+  packed.example_weights = at::zeros({num_examples}, dtype);
   for (int64_t b = 0; b < packed.num_tasks(); ++b) {
     const int64_t begin = packed.task_examples[b], count = packed.task_examples[b + 1] - begin;
     const int64_t classes = tasks[b]->num_classes;
     packed.class_mask.narrow(0, begin, count).narrow(1, classes, max_classes - classes).fill_(kMaskedLogit);
-    packed.example_weights[b].narrow(0, begin, count).fill_(1.0 / static_cast<double>(count));
+    std::fill(example_tasks.begin() + begin, example_tasks.begin() + begin + count, b);
+    packed.example_weights.narrow(0, begin, count).fill_(1.0 / static_cast<double>(count));
   }
+  packed.example_tasks = LongTensor(example_tasks);
   packed.sequences = std::move(sequences);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<PackedBatch> PackBatch(const std::vector<const Batch*>& tasks, const BackboneConfig& config,
+                                      int max_classes, int64_t prompt_tokens, at::ScalarType dtype) {
+  PackedBatch packed;
+  const absl::Status status =
+      CatchTorch([&] { return Pack(tasks, config, max_classes, prompt_tokens, dtype, packed); });
+  if (!status.ok()) return status;
   return packed;
 }
 

@@ -19,12 +19,14 @@ struct PackedBatch {
   SequenceOffsets sequences;               // [S + 1] in tokens, prompt positions included
   std::vector<int64_t> task_tokens;        // [B + 1]
   std::vector<int64_t> task_examples;      // [B + 1]
-  at::Tensor pooling;                      // [S, N] 1 / length at a sequence's real tokens, else 0
+  at::Tensor token_sequences;              // [N] int64, each token's sequence
+  at::Tensor token_weights;                // [N, 1] 1 / real tokens of its sequence; 0 at prompt positions
   at::Tensor left, right;                  // [n] rows of S of an example's sides; right undefined without pairs
   at::Tensor is_pair;                      // [n, 1] bool; undefined without pairs
   at::Tensor labels;                       // [n] int64; undefined when a task is unlabelled
   at::Tensor class_mask;                   // [n, C] 0 for a class of the example's task, -1e4 beyond
-  at::Tensor example_weights;              // [B, n] 1 / n_b at task b's examples: the mean over a task's examples
+  at::Tensor example_tasks;                // [n] int64, each example's task
+  at::Tensor example_weights;              // [n] 1 / examples of its task
   at::Tensor prompt_rows;                  // [B S_b prompt_tokens] int64 in N order; undefined without a prompt
   std::vector<int64_t> task_sequences;     // [B + 1]
   int64_t prompt_tokens = 0;               // before each sequence
@@ -37,7 +39,8 @@ struct PackedBatch {
 
 // max_classes = C: logits have that many columns, and a task's own classes are the first ones. dtype is the
 // activations'. Errors: InvalidArgument for an empty task, a token id, type or position outside the backbone's tables,
-// a label outside its task's classes, or more classes than max_classes; the message names task, example and value.
+// a label outside its task's classes, or more classes than max_classes; a batch whose parts have
+// different lengths; the message names task, example and value. ResourceExhausted when memory ends.
 absl::StatusOr<PackedBatch> PackBatch(const std::vector<const Batch*>& tasks, const BackboneConfig& config,
                                       int max_classes, int64_t prompt_tokens, at::ScalarType dtype);
 

@@ -9,11 +9,11 @@
 namespace gbmoa {
 namespace {
 
-// The product in the type of the weight, the result in the type of x.
+// The product in the type of the weight, bias and result in the type of x. A trained weight's gradient is a product in
+// its type, too; FrozenLinear is the same forward pass without one.
 at::Tensor Linear(const at::Tensor& x, const LinearWeights& linear) {
   if (!linear.weight.requires_grad()) return FrozenLinear(x, linear.weight, linear.bias);
-  const at::ScalarType dtype = linear.weight.scalar_type();
-  return at::linear(x.to(dtype), linear.weight, linear.bias.to(dtype)).to(x.scalar_type());
+  return at::linear(x.to(linear.weight.scalar_type()), linear.weight).to(x.scalar_type()) + linear.bias;
 }
 
 at::Tensor LayerNorm(const at::Tensor& x, const LayerNormWeights& norm, double eps) {
@@ -98,13 +98,24 @@ at::Tensor Transformer::Forward(const PackedBatch& batch, const EncoderHooks& ho
 }
 
 at::Tensor Transformer::Features(const at::Tensor& hidden, const PackedBatch& batch) const {
-  at::Tensor means = at::matmul(batch.pooling, hidden);  // [S, D]
+  at::Tensor means = at::zeros({batch.num_sequences(), hidden.size(1)}, hidden.options())
+                         .index_add(0, batch.token_sequences, hidden * batch.token_weights);  // [S, D]
   // Written out, because the norm's second derivative is needed and its argument is far from 0.
   means = means * (means * means).sum(-1, true).rsqrt();
   if (!batch.right.defined()) return means;
   const at::Tensor a = means.index_select(0, batch.left);   // [n, D]
   const at::Tensor b = means.index_select(0, batch.right);  // [n, D]; a itself where there is no pair
   return at::where(batch.is_pair, std::sqrt(static_cast<double>(a.size(1))) * a * b, a);
+}
+
+void Transformer::ForEachProductWeight(const std::function<void(const at::Tensor& tensor)>& visit) const {
+  for (const Layer& layer : layers_) {
+    for (const LinearWeights* linear :
+         {&layer.query_key_value, &layer.attention_output, &layer.intermediate, &layer.output}) {
+      visit(linear->weight);
+      visit(linear->bias);
+    }
+  }
 }
 
 double Transformer::ForwardFlops(int64_t num_tokens) const {

@@ -2,6 +2,8 @@
 #ifndef GBMOA_BACKBONE_TRANSFORMER_H_
 #define GBMOA_BACKBONE_TRANSFORMER_H_
 
+#include <functional>
+
 #include "gbmoa/backbone/backbone_config.pb.h"
 #include "gbmoa/backbone/encoder_weights.h"
 #include "gbmoa/backbone/packed_batch.h"
@@ -48,6 +50,8 @@ class Transformer {
   at::Tensor Features(const at::Tensor& hidden, const PackedBatch& batch) const;
 
   const EncoderWeights& weights() const { return weights_; }
+  // The matrices and biases that the forward pass multiplies with: copies of weights() in product_dtype.
+  void ForEachProductWeight(const std::function<void(const at::Tensor& tensor)>& visit) const;
   at::ScalarType dtype() const { return weights_.word_embeddings.scalar_type(); }
   // Of the products with weight matrices in one forward pass: 2 FLOPs a weight and token.
   double ForwardFlops(int64_t num_tokens) const;

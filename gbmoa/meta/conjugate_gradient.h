@@ -29,8 +29,8 @@ enum class Termination {
   kIterationLimit,
   kZeroRightHandSide,  // x = 0 is exact
   kNegativeCurvature,  // x is the last iterate; b itself where there was none (see `fallback`)
-  kDiverged,           // x is the iterate of least residual
-  kNotFinite,          // NaN or infinity met; x is the last finite iterate, or b where there was none
+  kDiverged,           // x is the iterate of least residual, or b where none was better than x = 0
+  kNotFinite,          // NaN or infinity met: likewise
 };
 const char* TerminationName(Termination termination);
 
@@ -40,7 +40,7 @@ struct SolveSummary {
   int iterations = 0;
   double relative_residual = 0;   // ‖b − Ax‖ / ‖b‖
   double smallest_curvature = 0;  // least pᵀAp / pᵀp met; +inf if none was
-  bool fallback = false;          // x = b: no step could be taken, so A was replaced by the identity
+  bool fallback = false;          // x = b: no iterate was better than none, so A was replaced by the identity
 };
 
 struct ConjugateGradientResult {

@@ -13,15 +13,15 @@ struct ImplicitGradient {
   int applications = 0;              // Hessian-vector products
 };
 
-// Computes dL_Q/dφ₀ at φ′ from the stationarity of the proximal problem that the inner loop solves:
+// dL_Q/dφ₀, given that φ′ is where the gradient of the proximal problem behind the inner loop vanishes:
 //
 //   φ′ ≈ argmin_φ L_S(φ) + ½ (φ − φ₀)ᵀ Λ (φ − φ₀)        H = ∇²L_S(φ′),  Λ = diag(λ)
 //   (I + H Λ⁻¹) v = ∇L_Q(φ′)                              dL_Q/dψ = (∂φ₀/∂ψ)ᵀ v
 //
 // With D = Λ⁻¹, conjugate gradient needs the symmetric form:  v = D^-½ w,  (I + D^½ H D^½) w = D^½ ∇L_Q.
 //
-// query_grad      ∇L_Q(φ′), [B, P], float32 or float64. Losses are mean nats per example.
-// hvp             u [B, P] -> Hu [B, P]; linear and deterministic, so dropout is off.
+// query_grad      ∇L_Q(φ′), [B, P], float32 or float64, of losses in mean nats per example
+// hvp             the support losses' Hessians, [B, P] -> [B, P]
 // inverse_lambda  D, [P], positive: kα for k steps at rate α, or 1/λ.
 // Returns v and a summary a task, which tells of too few iterations, negative curvature or NaN: facts, not errors.
 // CHECKs shapes. Source: paper §3.3; Rajeswaran et al. 2019 (iMAML).

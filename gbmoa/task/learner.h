@@ -83,6 +83,7 @@ struct MetaTrainProgress {
   int64_t step = 0, steps = 0;
   double query_loss = 0;  // mean over the step's tasks
   std::string detail;     // e.g. solver iterations and residual
+  int64_t skipped = 0;    // steps so far whose loss or gradient was not finite; they left the state as it was
 };
 
 struct MetaTrainOptions {
@@ -96,7 +97,8 @@ class Learner {
  public:
   virtual ~Learner() = default;
 
-  // Learns across tasks. Learners that do not meta-learn return OK at once.
+  // Learns across tasks. Learners that do not meta-learn return OK at once. Errors: Aborted if more than half of the
+  // steps were not finite; what on_step says.
   virtual absl::Status MetaTrain(const EpisodeSource& tasks, const MetaTrainOptions& options);
   virtual bool meta_learns() const { return false; }
 
