@@ -25,6 +25,7 @@ search() { git grep -nIE "$@" -- . ':!*.tsv' ':!*.jsonl'; }
 offence "white space at the end of a line" "$(search '[[:space:]]+$')"
 offence "a path of one machine" "$(search '(^|[^[:alnum:]_./-])/(work|home|root|Users)/[[:alnum:]_.]')"
 offence "a package registry named by host" "$(search 'py[p]i[.]org|pythonh[o]sted[.]org|deb[.]debi[a]n[.]org')"
+offence "a place that was to be filled in" "$(search '@@[A-Z_]+@@' | grep -v tools/presubmit.sh)"
 offence "torch/torch.h takes 12 s to parse; include gbmoa/base/torch.h" \
   "$(git grep -nE '#include.*torch/torch[.]h' -- '*.h' '*.cc' | grep -v gbmoa/base/torch.h)"
 offence "a dependency that the layers do not have" "$(/usr/bin/python3 tools/check_layers.py --self_test 2>&1)"
