@@ -7,6 +7,7 @@
 #include "gbmoa/base/testing.h"
 #include "gbmoa/meta/hessian_vector_product.h"
 #include "gbmoa/meta/meta_gradient.h"
+#include "gbmoa/task/random_batch.h"
 
 namespace gbmoa {
 namespace {
@@ -27,25 +28,9 @@ BackboneConfig TinyConfig() {
   return config;
 }
 
-// Random words: `per_class` examples of each class, or pairs.
-Batch RandomBatch(int classes, int per_class, Encoding encoding, uint64_t seed) {
-  Batch batch;
-  batch.num_classes = classes;
-  batch.encoding = encoding;
-  const RandomStream stream(seed, "batch");
-  uint64_t next = 0;
-  for (int i = 0; i < classes * per_class; ++i) {
-    batch.labels.push_back(i % classes);
-    for (int64_t side = 0; side < batch.sequences_per_example(); ++side) {
-      const int64_t length = 2 + static_cast<int64_t>(stream.Below(5, next++));
-      for (int64_t t = 0; t < length; ++t) {
-        batch.tokens.ids.push_back(static_cast<int32_t>(stream.Below(40, next++)));
-        batch.tokens.type_ids.push_back(0);
-      }
-      batch.tokens.offsets.push_back(static_cast<int64_t>(batch.tokens.ids.size()));
-    }
-  }
-  return batch;
+// Words of TinyConfig's vocabulary.
+Batch TinyBatch(int classes, int per_class, Encoding encoding, uint64_t seed) {
+  return RandomBatch(classes, per_class, encoding, 40, RandomStream(seed, "batch"));
 }
 
 class EpisodeProblemTest : public testing::Test {
@@ -59,9 +44,8 @@ class EpisodeProblemTest : public testing::Test {
     backbone_ = Backbone::FromWeights(TinyConfig(), weights, Precision::kFloat64);
     model_ = std::make_shared<const AdaptedEncoder>(backbone_, std::make_shared<const BottleneckAdapter>(2), 3);
     // A three-way task of texts and a two-way task of pairs: the second has one class fewer than the head.
-    episodes_[0] = {"texts", RandomBatch(3, 2, Encoding::kOneSequence, 1),
-                    RandomBatch(3, 3, Encoding::kOneSequence, 2)};
-    episodes_[1] = {"pairs", RandomBatch(2, 3, Encoding::kPairApart, 3), RandomBatch(2, 2, Encoding::kPairApart, 4)};
+    episodes_[0] = {"texts", TinyBatch(3, 2, Encoding::kOneSequence, 1), TinyBatch(3, 3, Encoding::kOneSequence, 2)};
+    episodes_[1] = {"pairs", TinyBatch(2, 3, Encoding::kPairApart, 3), TinyBatch(2, 2, Encoding::kPairApart, 4)};
     body_ = 0.3 * RandomNormal({2, model_->layout().size(ParameterGroup::kBody)}, 5);
   }
 

@@ -19,6 +19,8 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "eval/harness.h"
+#include "eval/statistics.h"
 #include "gbmoa/base/exit_codes.h"
 #include "gbmoa/base/file.h"
 #include "gbmoa/base/sha256.h"
@@ -73,13 +75,6 @@ std::string GroupOf(const std::string& task) {
   const std::string family = task.substr(0, task.find_first_of("/:"));
   if (family == "glossmatch" || family == "hyper") return "pair";
   return family == "sub" ? "sub" : "coarse";
-}
-
-absl::StatusOr<double> Accuracy(const Predictor& predictor, const Batch& batch) {
-  GBMOA_ASSIGN_OR_RETURN(const Prediction prediction, predictor.Predict(batch));
-  double right = 0;
-  for (int64_t i = 0; i < batch.size(); ++i) right += prediction.label(i) == batch.labels[i] ? 1 : 0;
-  return right / static_cast<double>(batch.size());
 }
 
 absl::Status MetaTrain(Spec& spec, const TableWorld& world) {
@@ -191,15 +186,11 @@ absl::Status Run() {
     options.marks = marks;
     options.batch_size = absl::GetFlag(FLAGS_batch_size);
     options.seed = units[u].seed;
-    options.observer = [&](int, const Predictor& predictor) -> absl::Status {
-      GBMOA_ASSIGN_OR_RETURN(const double value, Accuracy(predictor, units[u].episode.query_set));
-      accuracy[s][u].push_back(value);
-      return absl::OkStatus();
-    };
-    GBMOA_ASSIGN_OR_RETURN(const Adaptation adaptation, specs[s].learner->Adapt(units[u].episode.support_set, options));
-    seconds[s][u] = adaptation.report.seconds;
-    // The frozen reference takes no steps: what it says at 0 stands for all.
-    while (accuracy[s][u].size() < marks.size()) accuracy[s][u].push_back(accuracy[s][u].back());
+    const Episode& episode = units[u].episode;
+    GBMOA_ASSIGN_OR_RETURN(const TaskRun run,
+                           EvaluateTask(*specs[s].learner, episode.support_set, episode.query_set, options));
+    for (const CurvePoint& point : run.curve) accuracy[s][u].push_back(point.accuracy);
+    seconds[s][u] = run.report.seconds;
     return absl::OkStatus();
   }));
 
@@ -217,16 +208,14 @@ absl::Status Run() {
       double time = 0;
       for (const size_t u : members) time += seconds[s][u] / static_cast<double>(members.size());
       for (size_t m = 0; m < marks.size(); ++m) {
-        double mean = 0, difference = 0, square = 0;
-        const double n = static_cast<double>(members.size());
+        std::vector<double> values, differences;
         for (const size_t u : members) {
-          const double d = accuracy[s][u][m] - accuracy[0][u][m];
-          mean += accuracy[s][u][m] / n;
-          difference += d / n;
-          square += d * d / n;
+          values.push_back(accuracy[s][u][m]);
+          differences.push_back(accuracy[s][u][m] - accuracy[0][u][m]);
         }
-        const double error = std::sqrt(std::max(0.0, square - difference * difference) / std::max(1.0, n - 1));
-        std::cout << absl::StrFormat("  %.3f (%+.3f ±%.3f)", mean, difference, error);
+        const Summary value = Summarize(values), difference = Summarize(differences);
+        const double error = difference.sd / std::sqrt(static_cast<double>(difference.n));
+        std::cout << absl::StrFormat("  %.3f (%+.3f ±%.3f)", value.mean, difference.mean, error);
       }
       std::cout << absl::StrFormat("  %.2f s\n", time);
     }

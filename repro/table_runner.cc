@@ -173,10 +173,7 @@ class Runner {
     const Row& row = *FindRow(table_, row_id);
     absl::StatusOr<std::unique_ptr<Learner>> learner = world_.make_learner(row.method(), options);
     if (!learner.ok()) {
-      // To the user a method that does not exist is a mistake in the definition, not a missing input.
-      const absl::StatusCode code =
-          absl::IsNotFound(learner.status()) ? absl::StatusCode::kInvalidArgument : learner.status().code();
-      return absl::Status(code, absl::StrCat("row ", row_id, ": ", learner.status().message()));
+      return absl::Status(learner.status().code(), absl::StrCat("row ", row_id, ": ", learner.status().message()));
     }
     slots_.push_back({row_id, meta_seed, *std::move(learner)});
     Slot& slot = slots_.back();

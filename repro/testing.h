@@ -229,7 +229,7 @@ inline TableWorld TestWorld(TestWorldState* state) {
       script.parameters = {0, 10, 0, 1000};
       script.right = [](int, const Batch&, uint64_t) { return 13; };
     } else {
-      return absl::NotFoundError(absl::StrCat("unknown name '", method, "'; known: frozen, meta, slow"));
+      return absl::InvalidArgumentError(absl::StrCat("unknown name '", method, "'; known: frozen, meta, slow"));
     }
     return std::make_unique<FakeLearner>(script);
   };

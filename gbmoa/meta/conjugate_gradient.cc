@@ -5,14 +5,14 @@
 #include <limits>
 
 #include "gbmoa/base/shape.h"
+#include "gbmoa/base/to_doubles.h"
 
 namespace gbmoa {
 namespace {
 
 // Row-wise inner products, accumulated in float64: P is some 10^5 to 10^7 terms.
 std::vector<double> Dots(const at::Tensor& x, const at::Tensor& y) {
-  const at::Tensor dots = (x * y).sum(-1, /*keepdim=*/false, at::kDouble).contiguous();  // [B]
-  return std::vector<double>(dots.const_data_ptr<double>(), dots.const_data_ptr<double>() + dots.numel());
+  return ToDoubles((x * y).sum(-1, /*keepdim=*/false, at::kDouble));  // [B]
 }
 
 at::Tensor Column(const std::vector<double>& values, const at::Tensor& like) {

@@ -1,6 +1,7 @@
 #include "gbmoa/meta/implicit_gradient.h"
 
 #include "gbmoa/base/shape.h"
+#include "gbmoa/base/to_doubles.h"
 #include "gbmoa/meta/hessian_vector_product.h"
 #include "gbmoa/meta/meta_gradient.h"
 
@@ -25,27 +26,23 @@ class ImplicitConjugateGradient : public MetaGradientMethod {
                                        const MetaGradientOptions& options) const override {
     GBMOA_RETURN_IF_ERROR(CheckMetaGradientOptions(options));
     const InnerLoopOptions& inner = options.inner_loop;
-    AdaptedPoint point = AdaptAndQuery(problem, phi0, inner);
-    const at::Tensor& adapted = point.inner.adapted_parameters;
+    MetaGradient result = ComputeFirstOrderGradient(problem, phi0, inner);
+    const at::Tensor& adapted = result.adapted_parameters;
 
     const double lambda = options.lambda > 0 ? options.lambda : inner.proximal;
     const at::Tensor inverse_lambda =
         lambda > 0 ? at::full_like(inner.rates, 1 / lambda) : inner.rates * inner.steps;  // D, [P]
     const SupportHessian hessian(problem, adapted);
     ImplicitGradient implicit = ComputeImplicitGradient(
-        point.query_gradient, [&](const at::Tensor& u) { return hessian(u); }, inverse_lambda, options.solver);
+        result.initial_gradient, [&](const at::Tensor& u) { return hessian(u); }, inverse_lambda, options.solver);
 
-    MetaGradient result;
     result.initial_gradient = implicit.v;
-    result.adapted_parameters = adapted;
-    result.first_support_loss = point.inner.first_loss;
-    result.last_support_loss = point.inner.last_loss;
-    result.query_loss = point.query_loss;
     result.solves = implicit.solves;
     const at::Tensor pull = (adapted - phi0) / inverse_lambda;  // λ(φ′ − φ₀), [B, P]
-    const at::Tensor stationarity = (hessian.gradient() + pull).norm(2, {1}) / pull.norm(2, {1}).clamp_min(1e-30);
-    for (int64_t b = 0; b < stationarity.size(0); ++b) result.stationarity.push_back(stationarity[b].item<double>());
-    result.gradient_evaluations = inner.steps + 2 + 1.5 * implicit.applications;
+    result.stationarity =
+        ToDoubles((hessian.gradient() + pull).norm(2, {1}) / pull.norm(2, {1}).clamp_min(1e-30));  // [B]
+    // The gradient that keeps its graph, and the products.
+    result.gradient_evaluations += 1 + 1.5 * implicit.applications;
     return result;
   }
 };

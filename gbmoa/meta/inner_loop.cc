@@ -1,17 +1,9 @@
 #include "gbmoa/meta/inner_loop.h"
 
 #include "gbmoa/base/shape.h"
+#include "gbmoa/base/to_doubles.h"
 
 namespace gbmoa {
-namespace {
-
-std::vector<double> ToDoubles(const at::Tensor& values) {
-  const at::Tensor copy = values.detach().to(at::kDouble).contiguous();
-  return std::vector<double>(copy.const_data_ptr<double>(), copy.const_data_ptr<double>() + copy.numel());
-}
-
-}  // namespace
-
 InnerLoopResult RunInnerLoop(BilevelProblem& problem, const at::Tensor& initial_parameters,
                              const InnerLoopOptions& options, bool create_graph) {
   CHECK_EQ(initial_parameters.dim(), 2);

@@ -1,5 +1,6 @@
 #include "gbmoa/meta/meta_gradient.h"
 
+#include "gbmoa/base/to_doubles.h"
 #include "gbmoa/base/torch.h"
 
 namespace gbmoa {
@@ -23,15 +24,19 @@ absl::Status CheckMetaGradientOptions(const MetaGradientOptions& options) {
   return absl::OkStatus();
 }
 
-AdaptedPoint AdaptAndQuery(BilevelProblem& problem, const at::Tensor& phi0, const InnerLoopOptions& options) {
-  AdaptedPoint point;
-  point.inner = RunInnerLoop(problem, phi0, options);
-  const at::Tensor phi = point.inner.adapted_parameters.detach().requires_grad_();
+MetaGradient ComputeFirstOrderGradient(BilevelProblem& problem, const at::Tensor& phi0,
+                                       const InnerLoopOptions& options) {
+  const InnerLoopResult inner = RunInnerLoop(problem, phi0, options);
+  const at::Tensor phi = inner.adapted_parameters.detach().requires_grad_();
   const at::Tensor loss = problem.QueryLoss(phi);  // [B]
-  point.query_gradient = torch::autograd::grad({loss.sum()}, {phi})[0];
-  const at::Tensor losses = loss.detach().to(at::kDouble).contiguous();
-  point.query_loss.assign(losses.const_data_ptr<double>(), losses.const_data_ptr<double>() + losses.numel());
-  return point;
+  MetaGradient result;
+  result.initial_gradient = torch::autograd::grad({loss.sum()}, {phi})[0];
+  result.adapted_parameters = inner.adapted_parameters;
+  result.first_support_loss = inner.first_loss;
+  result.last_support_loss = inner.last_loss;
+  result.query_loss = ToDoubles(loss);
+  result.gradient_evaluations = options.steps + 1;
+  return result;
 }
 
 }  // namespace gbmoa

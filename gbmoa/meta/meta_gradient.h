@@ -52,13 +52,10 @@ using MetaGradientRegistry = Registry<MetaGradientMethod>;
       name,                                                                                                        \
       []() -> absl::StatusOr<std::unique_ptr<::gbmoa::MetaGradientMethod>> { return std::make_unique<Method>(); })
 
-// What every method needs first: φ′ and the query loss and its gradient there.
-struct AdaptedPoint {
-  InnerLoopResult inner;
-  at::Tensor query_gradient;       // ∇L_Q(φ′), [B, P]
-  std::vector<double> query_loss;  // [B]
-};
-AdaptedPoint AdaptAndQuery(BilevelProblem& problem, const at::Tensor& phi0, const InnerLoopOptions& options);
+// φ′, the losses on the way and ∇L_Q(φ′) as initial_gradient: first-order MAML, and what implicit methods begin with.
+// Cost: k + 1 gradients.
+MetaGradient ComputeFirstOrderGradient(BilevelProblem& problem, const at::Tensor& phi0,
+                                       const InnerLoopOptions& options);
 
 // Errors: InvalidArgument unless steps >= 1, every rate and λ are positive or λ is 0.
 absl::Status CheckMetaGradientOptions(const MetaGradientOptions& options);

@@ -1,4 +1,5 @@
 // MAML (Finn et al. 2017): the inner loop kept on the graph and differentiated through. Exact; memory grows with k.
+#include "gbmoa/base/to_doubles.h"
 #include "gbmoa/base/torch.h"
 #include "gbmoa/meta/meta_gradient.h"
 
@@ -19,7 +20,7 @@ class Unrolled : public MetaGradientMethod {
     result.adapted_parameters = inner.adapted_parameters.detach();
     result.first_support_loss = inner.first_loss;
     result.last_support_loss = inner.last_loss;
-    for (int64_t b = 0; b < loss.size(0); ++b) result.query_loss.push_back(loss[b].item<double>());
+    result.query_loss = ToDoubles(loss);
     result.gradient_evaluations = 2.5 * options.inner_loop.steps + 1;
     return result;
   }

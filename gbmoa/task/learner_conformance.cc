@@ -12,9 +12,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "gbmoa/base/rng.h"
 #include "gbmoa/base/safetensors.h"
 #include "gbmoa/base/testing.h"
+#include "gbmoa/task/random_batch.h"
 
 namespace gbmoa {
 namespace {
@@ -24,31 +24,15 @@ using Parameters = std::map<std::string, std::vector<float>>;
 
 constexpr absl::StatusCode kInvalidArgument = absl::StatusCode::kInvalidArgument;
 
-// `per_class` labelled examples of each class, of random words.
-Batch RandomBatch(int classes, int per_class, Encoding encoding, uint64_t seed) {
-  Batch batch;
-  batch.num_classes = classes;
-  batch.encoding = encoding;
-  const RandomStream stream(seed, "conformance");
-  uint64_t next = 0;
-  for (int i = 0; i < classes * per_class; ++i) {
-    batch.labels.push_back(i % classes);
-    for (int64_t side = 0; side < batch.sequences_per_example(); ++side) {
-      const int64_t length = 2 + static_cast<int64_t>(stream.Below(5, next++));
-      for (int64_t t = 0; t < length; ++t) {
-        const uint64_t id = stream.Below(GetConformanceBackbone().vocab_size, next++);
-        batch.tokens.ids.push_back(static_cast<int32_t>(id));
-        batch.tokens.type_ids.push_back(0);
-      }
-      batch.tokens.offsets.push_back(static_cast<int64_t>(batch.tokens.ids.size()));
-    }
-  }
-  return batch;
+// Words of the backbone's vocabulary.
+Batch WordBatch(int classes, int per_class, Encoding encoding, uint64_t seed) {
+  return RandomBatch(classes, per_class, encoding, GetConformanceBackbone().vocab_size,
+                     RandomStream(seed, "conformance"));
 }
 
 // Eight examples of two classes.
-Batch EightTexts(uint64_t seed = 1) { return RandomBatch(2, 4, Encoding::kOneSequence, seed); }
-Batch EightPairs(uint64_t seed = 1) { return RandomBatch(2, 4, Encoding::kPairApart, seed); }
+Batch EightTexts(uint64_t seed = 1) { return WordBatch(2, 4, Encoding::kOneSequence, seed); }
+Batch EightPairs(uint64_t seed = 1) { return WordBatch(2, 4, Encoding::kPairApart, seed); }
 
 // Two-way tasks of texts and three-way tasks of pairs by turns.
 class SyntheticTasks : public EpisodeSource {
@@ -57,8 +41,8 @@ class SyntheticTasks : public EpisodeSource {
     ++calls_;
     const int classes = position % 2 == 0 ? 2 : 3;
     const Encoding encoding = position % 2 == 0 ? Encoding::kOneSequence : Encoding::kPairApart;
-    return {absl::StrCat("synthetic/", position), RandomBatch(classes, 2, encoding, 1000 + 2 * position),
-            RandomBatch(classes, 2, encoding, 1001 + 2 * position)};
+    return {absl::StrCat("synthetic/", position), WordBatch(classes, 2, encoding, 1000 + 2 * position),
+            WordBatch(classes, 2, encoding, 1001 + 2 * position)};
   }
   int calls() const { return calls_; }
 
@@ -188,7 +172,7 @@ TEST_P(LearnerConformanceTest, CountsWhatItTrainsAndMovesAllOfIt) {
   const std::unique_ptr<Learner> learner = MakeReady(IfKnown({{"weight_decay", "0"}}));
   const bool is_reference = IsReference(*learner);
   for (const int classes : {2, 3}) {
-    const Batch support_set = RandomBatch(classes, 4, Encoding::kOneSequence, 1);
+    const Batch support_set = WordBatch(classes, 4, Encoding::kOneSequence, 1);
     Parameters start;
     AdaptOptions options = Steps(4);
     options.marks = {0};
@@ -301,8 +285,8 @@ TEST_P(LearnerConformanceTest, TasksAdaptedAtOnceEqualOneAfterTheOther) {
 
 TEST_P(LearnerConformanceTest, PredictionsAreDistributionsAndIgnoreTheNeighbours) {
   for (const Encoding encoding : {Encoding::kOneSequence, Encoding::kPairApart}) {
-    const Adaptation adaptation = Adapt(*MakeReady(), RandomBatch(3, 3, encoding, 1), Steps(5));
-    Batch batch = RandomBatch(3, 50, encoding, 2);  // many enough to be cut into pieces
+    const Adaptation adaptation = Adapt(*MakeReady(), WordBatch(3, 3, encoding, 1), Steps(5));
+    Batch batch = WordBatch(3, 50, encoding, 2);  // many enough to be cut into pieces
     const std::vector<float> together = Probabilities(*adaptation.predictor, batch);
     ASSERT_EQ(together.size(), 450u);
     batch.labels.clear();
@@ -357,7 +341,7 @@ TEST_P(LearnerConformanceTest, RefusesBadSupportSets) {
 
 TEST_P(LearnerConformanceTest, RefusesBadInputToPredict) {
   const Adaptation adaptation = Adapt(*MakeReady(), EightTexts(), Steps(2));
-  Batch batch = RandomBatch(2, 50, Encoding::kOneSequence, 2);
+  Batch batch = WordBatch(2, 50, Encoding::kOneSequence, 2);
   batch.labels.clear();
   Batch bad_id = batch, bad_type = batch, many_classes = batch;
   bad_id.tokens.ids[bad_id.tokens.offsets[70]] = -3;
