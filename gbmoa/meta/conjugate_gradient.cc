@@ -5,54 +5,22 @@
 #include <limits>
 
 #include "gbmoa/base/shape.h"
-#include "gbmoa/base/to_doubles.h"
 
 namespace gbmoa {
-namespace {
-
-// Row-wise inner products, accumulated in float64: P is some 10^5 to 10^7 terms.
-std::vector<double> Dots(const at::Tensor& x, const at::Tensor& y) {
-  return ToDoubles((x * y).sum(-1, /*keepdim=*/false, at::kDouble));  // [B]
-}
-
-at::Tensor Column(const std::vector<double>& values, const at::Tensor& like) {
-  return at::tensor(values, at::kDouble).to(like.scalar_type()).unsqueeze(1);  // [B, 1]
-}
-
-}  // namespace
-
-const char* TerminationName(Termination termination) {
-  switch (termination) {
-    case Termination::kConverged:
-      return "converged";
-    case Termination::kIterationLimit:
-      return "iteration limit";
-    case Termination::kZeroRightHandSide:
-      return "zero right-hand side";
-    case Termination::kNegativeCurvature:
-      return "negative curvature";
-    case Termination::kDiverged:
-      return "diverged";
-    case Termination::kNotFinite:
-      return "not finite";
-  }
-  return "?";
-}
-
-ConjugateGradientResult SolveConjugateGradient(const LinearOperator& a, const at::Tensor& b,
-                                               const ConjugateGradientOptions& options) {
+LinearSolution SolveConjugateGradient(const LinearOperator& a, const at::Tensor& b,
+                                      const LinearSolverOptions& options) {
   CHECK_EQ(b.dim(), 2);
   at::NoGradGuard no_grad;
   const int64_t num_systems = b.size(0);
   const double infinity = std::numeric_limits<double>::infinity();
 
-  ConjugateGradientResult result;
+  LinearSolution result;
   result.systems.resize(num_systems);
   at::Tensor x = at::zeros_like(b);  // [B, P]
   at::Tensor r = b.clone();          // b − Ax
   at::Tensor p = b.clone();          // direction
   at::Tensor best = x.clone();       // iterate of least residual
-  std::vector<double> rr = Dots(r, r);
+  std::vector<double> rr = RowDots(r, r);
   const std::vector<double> bb = rr;
   std::vector<double> best_rr = bb;
   std::vector<bool> active(num_systems);
@@ -75,7 +43,7 @@ ConjugateGradientResult SolveConjugateGradient(const LinearOperator& a, const at
     const at::Tensor ap = a(p);  // [B, P]
     ++result.applications;
     CHECK_SHAPE(ap, {b.size(0), b.size(1)});
-    const std::vector<double> p_ap = Dots(p, ap), pp = Dots(p, p), ap_ap = Dots(ap, ap);
+    const std::vector<double> p_ap = RowDots(p, ap), pp = RowDots(p, p), ap_ap = RowDots(ap, ap);
 
     std::vector<double> step(num_systems, 0.0);
     for (int64_t i = 0; i < num_systems; ++i) {
@@ -95,11 +63,11 @@ ConjugateGradientResult SolveConjugateGradient(const LinearOperator& a, const at
     // A stopped system has α = 0; where its Ap is not finite, 0 · NaN must not reach x.
     std::vector<double> keep(num_systems);
     for (int64_t i = 0; i < num_systems; ++i) keep[i] = step[i] != 0 ? 1 : 0;
-    const at::Tensor moving = Column(keep, b) > 0;  // [B, 1]
-    const at::Tensor alpha = Column(step, b);       // [B, 1]
-    x = at::where(moving, x + alpha * p, x);        //   x ← x + α p
-    r = at::where(moving, r - alpha * ap, r);       //   r ← r − α Ap
-    const std::vector<double> next_rr = Dots(r, r);
+    const at::Tensor moving = RowColumn(keep, b) > 0;  // [B, 1]
+    const at::Tensor alpha = RowColumn(step, b);       // [B, 1]
+    x = at::where(moving, x + alpha * p, x);           //   x ← x + α p
+    r = at::where(moving, r - alpha * ap, r);          //   r ← r − α Ap
+    const std::vector<double> next_rr = RowDots(r, r);
 
     std::vector<double> beta(num_systems, 0.0), improved(num_systems, 0.0);
     for (int64_t i = 0; i < num_systems; ++i) {
@@ -121,8 +89,8 @@ ConjugateGradientResult SolveConjugateGradient(const LinearOperator& a, const at
       else if (rr[i] > options.divergence * options.divergence * bb[i])
         stop(i, Termination::kDiverged);
     }
-    best = at::where(Column(improved, b) > 0, x, best);
-    p = r + Column(beta, b) * p;  //   p ← r + β p
+    best = at::where(RowColumn(improved, b) > 0, x, best);
+    p = r + RowColumn(beta, b) * p;  //   p ← r + β p
   }
 
   // Which iterate each system answers with.
@@ -140,15 +108,15 @@ ConjugateGradientResult SolveConjugateGradient(const LinearOperator& a, const at
       use_best[i] = 1;
     }
   }
-  x = at::where(Column(use_best, b) > 0, best, x);
-  x = at::where(Column(use_b, b) > 0, b, x);
+  x = at::where(RowColumn(use_best, b) > 0, best, x);
+  x = at::where(RowColumn(use_b, b) > 0, b, x);
 
   std::vector<double> residual = rr;
   if (options.recompute_residual || std::any_of(use_b.begin(), use_b.end(), [](double on) { return on > 0; }) ||
       std::any_of(use_best.begin(), use_best.end(), [](double on) { return on > 0; })) {
     const at::Tensor true_residual = b - a(x);
     ++result.applications;
-    residual = Dots(true_residual, true_residual);
+    residual = RowDots(true_residual, true_residual);
   }
   for (int64_t i = 0; i < num_systems; ++i) {
     result.systems[i].relative_residual = bb[i] == 0 ? 0 : std::sqrt(residual[i] / bb[i]);

@@ -22,10 +22,10 @@ TEST(ConjugateGradient, EqualsADenseSolveOfEachSystem) {
   const at::Tensor scale = at::tensor({0.01, 1.0, 10.0}, at::kDouble).view({-1, 1, 1});
   const at::Tensor a = at::eye(kSize, at::kDouble) + scale * at::matmul(root, root.transpose(1, 2)) / kSize;
   const at::Tensor b = RandomNormal({kSystems, kSize}, 2);
-  ConjugateGradientOptions options;
+  LinearSolverOptions options;
   options.max_iterations = 100;
   options.tolerance = 1e-12;
-  const ConjugateGradientResult result = SolveConjugateGradient(Matrices(a), b, options);
+  const LinearSolution result = SolveConjugateGradient(Matrices(a), b, options);
   const at::Tensor expected = std::get<0>(at::linalg_solve_ex(a, b.unsqueeze(-1))).squeeze(-1);
   // The residual is 1e-12 of b and the smallest eigenvalue is 1: the error is at most that.
   EXPECT_LT(RelativeError(result.x, expected), 1e-11);
@@ -42,10 +42,10 @@ TEST(ConjugateGradient, ReportsTheTrueResidualOfTooFewIterations) {
   const at::Tensor root = RandomNormal({1, 30, 30}, 3);
   const at::Tensor a = at::eye(30, at::kDouble) + at::matmul(root, root.transpose(1, 2));
   const at::Tensor b = RandomNormal({1, 30}, 4);
-  ConjugateGradientOptions options;
+  LinearSolverOptions options;
   options.max_iterations = 4;
   options.tolerance = 0;
-  const ConjugateGradientResult result = SolveConjugateGradient(Matrices(a), b, options);
+  const LinearSolution result = SolveConjugateGradient(Matrices(a), b, options);
   EXPECT_EQ(result.systems[0].termination, Termination::kIterationLimit);
   EXPECT_EQ(result.systems[0].iterations, 4);
   EXPECT_EQ(result.applications, 5);  // one more for the residual
@@ -79,10 +79,10 @@ TEST(ConjugateGradient, SurvivesOperatorsThatItCannotSolve) {
     // A second, healthy system in the same batch must not notice.
     const at::Tensor a = at::stack({at::tensor(c.matrix, at::kDouble).view({2, 2}), 2 * at::eye(2, at::kDouble)});
     const at::Tensor b = at::stack({at::tensor(c.b, at::kDouble), at::tensor({3.0, 4.0}, at::kDouble)});
-    ConjugateGradientOptions options;
+    LinearSolverOptions options;
     options.max_iterations = 20;
     options.tolerance = 1e-10;
-    const ConjugateGradientResult result = SolveConjugateGradient(Matrices(a), b, options);
+    const LinearSolution result = SolveConjugateGradient(Matrices(a), b, options);
     EXPECT_EQ(result.systems[0].termination, c.termination) << TerminationName(result.systems[0].termination);
     EXPECT_EQ(result.systems[0].fallback, c.fallback);
     EXPECT_TRUE(result.x.isfinite().all().item<bool>()) << result.x;
@@ -100,7 +100,7 @@ TEST(ConjugateGradient, OneStepIsParallelToTheRightHandSide) {
   const at::Tensor root = RandomNormal({1, 10, 10}, 5);
   const at::Tensor a = at::eye(10, at::kDouble) + at::matmul(root, root.transpose(1, 2));
   const at::Tensor b = RandomNormal({1, 10}, 6);
-  ConjugateGradientOptions options;
+  LinearSolverOptions options;
   options.max_iterations = 1;
   const at::Tensor x = SolveConjugateGradient(Matrices(a), b, options).x;
   const double cosine = ((x * b).sum() / x.norm() / b.norm()).item<double>();

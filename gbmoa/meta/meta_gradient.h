@@ -10,8 +10,8 @@
 #include "gbmoa/base/status_macros.h"
 #include "gbmoa/base/tensor.h"
 #include "gbmoa/meta/bilevel_problem.h"
-#include "gbmoa/meta/conjugate_gradient.h"
 #include "gbmoa/meta/inner_loop.h"
+#include "gbmoa/meta/linear_solver.h"
 
 namespace gbmoa {
 
@@ -20,7 +20,7 @@ struct MetaGradientOptions {
   // The implicit methods' λ, in loss per squared parameter. 0: that of a proximal inner loop; without one λ = 1 / (k
   // α), group by group, which is what k steps at rate α amount to (docs/reading_the_paper.md).
   double lambda = 0;
-  ConjugateGradientOptions solver;
+  LinearSolverOptions solver;
 };
 
 // What a method found and what it did. Per-task vectors have B entries.

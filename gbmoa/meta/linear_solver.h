@@ -1,0 +1,59 @@
+// What all solvers of Av = b here share: B independent symmetric systems in lockstep, and an account of what happened.
+#ifndef GBMOA_META_LINEAR_SOLVER_H_
+#define GBMOA_META_LINEAR_SOLVER_H_
+
+#include <functional>
+#include <vector>
+
+#include "gbmoa/base/tensor.h"
+
+namespace gbmoa {
+
+// Applies B symmetric matrices to the rows of u: [B, P] -> [B, P]. Linear and deterministic, so dropout is off.
+using LinearOperator = std::function<at::Tensor(const at::Tensor& u)>;
+
+struct LinearSolverOptions {
+  int max_iterations = 5;
+  double tolerance = 1e-2;  // stop a system when ‖b − Ax‖ <= tolerance ‖b‖
+  // pᵀAp <= guard ‖p‖² counts as non-positive curvature: the matrix is not positive definite along p.
+  double curvature_guard = 1e-10;
+  double divergence = 10;  // ‖b − Ax‖ > divergence ‖b‖ stops a system
+  // Compute the reported residual from b − Ax, at the price of one more application. Otherwise it is the recurrence's
+  // own.
+  bool recompute_residual = true;
+};
+
+enum class Termination {
+  kConverged,
+  kIterationLimit,
+  kZeroRightHandSide,  // x = 0 is exact
+  kNegativeCurvature,  // x is the last iterate; b itself where there was none (see `fallback`)
+  kDiverged,           // x is the iterate of least residual, or b where none was better than x = 0
+  kNotFinite,          // NaN or infinity met: likewise
+};
+const char* TerminationName(Termination termination);
+
+// How one system went. Facts, not errors: the caller decides.
+struct SolveSummary {
+  Termination termination = Termination::kIterationLimit;
+  int iterations = 0;
+  double relative_residual = 0;   // ‖b − Ax‖ / ‖b‖
+  double smallest_curvature = 0;  // least pᵀAp / pᵀp met; +inf if none was
+  bool fallback = false;          // x = b: no iterate was better than none, so A was replaced by the identity
+};
+
+struct LinearSolution {
+  at::Tensor x;                       // [B, P], always finite where b is
+  std::vector<SolveSummary> systems;  // [B]
+  int applications = 0;               // of the operator
+};
+
+// Row-wise inner products, accumulated in float64: P is some 10^5 to 10^7 terms. x, y [B, P].
+std::vector<double> RowDots(const at::Tensor& x, const at::Tensor& y);
+
+// One number a row, as a column [B, 1] of the type of `like`.
+at::Tensor RowColumn(const std::vector<double>& values, const at::Tensor& like);
+
+}  // namespace gbmoa
+
+#endif  // GBMOA_META_LINEAR_SOLVER_H_
