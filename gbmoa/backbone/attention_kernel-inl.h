@@ -1,6 +1,5 @@
 // The templates behind attention_kernel.h, over the vector size of the instruction set that the including .cc is
-// compiled for. That .cc first includes the headers below and then turns its instruction set on: were an inline
-// function of a standard header compiled with it, the linker could keep that copy for the whole program.
+// compiled for; see simd-inl.h.
 //
 // A sequence is processed in blocks of queries, at most two vectors of them, and everything of shape [queries, keys] is
 // kept transposed: keys along rows, the block's queries along the lanes of a vector. Then
@@ -16,25 +15,15 @@
 #include <utility>
 
 #include "gbmoa/backbone/attention_kernel.h"
+#include "gbmoa/backbone/simd-inl.h"
 
 namespace gbmoa {
 namespace {
 
-#define GBMOA_INLINE inline __attribute__((always_inline))
-
-// Vectors of kBytes bytes and how many rows of a product fit in the registers.
-template <typename T, int kBytes>
-struct Simd {
-  static constexpr int kLanes = kBytes / static_cast<int>(sizeof(T));
-  // A tile of rows x 2 accumulators, 2 vectors of B and a broadcast: 19 of AVX-512's 32 registers (27 was no faster),
-  // 11 of 16 before.
-  static constexpr int kTileRows = kBytes == 64 ? 8 : 4;
-  typedef T Vector __attribute__((vector_size(kBytes)));
-  typedef T Unaligned __attribute__((vector_size(kBytes), aligned(alignof(T)), may_alias));
-
-  static GBMOA_INLINE Vector Load(const T* from) { return *reinterpret_cast<const Unaligned*>(from); }
-  static GBMOA_INLINE void Store(Vector from, T* to) { *reinterpret_cast<Unaligned*>(to) = from; }
-};
+// How many rows of a product fit in the registers: a tile of rows x 2 accumulators, 2 vectors of B and a broadcast are
+// 19 of AVX-512's 32 registers (27 was no faster), 11 of 16 before.
+template <int kBytes>
+constexpr int kTileRows = kBytes == 64 ? 8 : 4;
 
 GBMOA_INLINE int64_t RoundUp(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
@@ -180,7 +169,7 @@ GBMOA_INLINE void Tile(const Factors<T> (&terms)[kTerms], int64_t row, int64_t c
   }
 }
 
-template <typename T, int kBytes, int kVectors, int kTerms, int kRows = Simd<T, kBytes>::kTileRows>
+template <typename T, int kBytes, int kVectors, int kTerms, int kRows = kTileRows<kBytes>>
 GBMOA_INLINE void TileOfHeight(int height, const Factors<T> (&terms)[kTerms], int64_t row, int64_t column, T alpha,
                                bool accumulate, T* c, int64_t c_row) {
   if constexpr (kRows > 0) {
@@ -199,13 +188,13 @@ __attribute__((noinline)) void Product(int64_t rows, int64_t columns, const Fact
   using S = Simd<T, kBytes>;
   // Tiles of nearly equal height: 14 rows as 7 + 7, not 8 + 6; 9 as 5 + 4, not 8 + 1, which would wait for its few
   // accumulators.
-  const int64_t tiles = (rows + S::kTileRows - 1) / S::kTileRows;
+  const int64_t tiles = (rows + kTileRows<kBytes> - 1) / kTileRows<kBytes>;
   for (int64_t column = 0; column < columns; column += 2 * S::kLanes) {
     const int64_t width = columns - column < 2 * S::kLanes ? columns - column : 2 * S::kLanes;
     for (int64_t tile = 0, row = 0; tile < tiles; ++tile) {
       const int height = static_cast<int>((rows - row + tiles - tile - 1) / (tiles - tile));
       T* const to = c + row * c_row + column;
-      T buffer[S::kTileRows * 2 * S::kLanes];
+      T buffer[kTileRows<kBytes> * 2 * S::kLanes];
       const bool direct = width % S::kLanes == 0;
       T* const out = direct ? to : buffer;
       const int64_t out_row = direct ? c_row : 2 * S::kLanes;

@@ -13,6 +13,40 @@ namespace gbmoa {
 at::Tensor GroupedLinear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                          const std::vector<int64_t>& offsets);
 
+// While one lives, its thread's GroupedLinear writes down every product whose weight and bias are parts of the given
+// parameters, and takes these as constants: what depends on them depends on the results y alone. A weight's derivative
+// is then a product of the x written down and the derivative in y.
+//
+// Other products, and other uses of the parameters, keep their graph. Recorders nest; the innermost writes.
+class GroupedLinearRecorder {
+ public:
+  struct Product {
+    at::Tensor x;                  // [N, in], detached
+    at::Tensor y;                  // [N, out], with a gradient
+    int64_t weight = 0;            // W_b is out · in numbers in a row of task b's parameters, from here on
+    int64_t bias = -1;             // likewise; -1 if there is none
+    std::vector<int64_t> offsets;  // [B + 1]
+  };
+
+  // parameters [B, P], contiguous. CHECKs that gradients are being recorded.
+  explicit GroupedLinearRecorder(const at::Tensor& parameters);
+  ~GroupedLinearRecorder();
+  GroupedLinearRecorder(const GroupedLinearRecorder&) = delete;
+  GroupedLinearRecorder& operator=(const GroupedLinearRecorder&) = delete;
+
+  const std::vector<Product>& products() const { return products_; }  // in the order of the forward pass
+
+ private:
+  friend at::Tensor GroupedLinear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                                  const std::vector<int64_t>& offsets);
+  // Where part [B, ...] begins in a row of the parameters; -1 if it is anything but a stretch of each row.
+  int64_t Find(const at::Tensor& part) const;
+
+  at::Tensor parameters_;
+  GroupedLinearRecorder* outer_;
+  std::vector<Product> products_;
+};
+
 }  // namespace gbmoa
 
 #endif  // GBMOA_BACKBONE_GROUPED_LINEAR_H_

@@ -2,8 +2,10 @@
 
 #include <cmath>
 
+#include "gbmoa/backbone/activation.h"
 #include "gbmoa/backbone/attention.h"
 #include "gbmoa/backbone/frozen_linear.h"
+#include "gbmoa/backbone/layer_norm.h"
 #include "gbmoa/base/shape.h"
 
 namespace gbmoa {
@@ -16,10 +18,6 @@ at::Tensor Linear(const at::Tensor& x, const LinearWeights& linear) {
   return at::linear(x.to(linear.weight.scalar_type()), linear.weight).to(x.scalar_type()) + linear.bias;
 }
 
-at::Tensor LayerNorm(const at::Tensor& x, const LayerNormWeights& norm, double eps) {
-  return at::layer_norm(x, {x.size(-1)}, norm.weight, norm.bias, eps);
-}
-
 at::Tensor Activate(const at::Tensor& x, BackboneConfig::Activation activation) {
   switch (activation) {
     case BackboneConfig::GELU_TANH:
@@ -27,7 +25,7 @@ at::Tensor Activate(const at::Tensor& x, BackboneConfig::Activation activation) 
     case BackboneConfig::RELU:
       return at::relu(x);
     default:
-      return at::gelu(x);
+      return Gelu(x);
   }
 }
 
@@ -73,9 +71,9 @@ at::Tensor Transformer::Forward(const PackedBatch& batch, const EncoderHooks& ho
     }
     words = words.index_copy(0, batch.prompt_rows, at::cat(rows, 0));
   }
-  at::Tensor x = words + at::embedding(weights.position_embeddings, batch.position_ids) +
-                 at::embedding(weights.type_embeddings, batch.type_ids);
-  x = LayerNorm(x, weights.embedding_norm, eps);  // [N, D]
+  words = words + at::embedding(weights.position_embeddings, batch.position_ids);
+  at::Tensor x = ResidualLayerNorm(words, at::embedding(weights.type_embeddings, batch.type_ids),
+                                   weights.embedding_norm, eps);  // [N, D]
 
   for (int i = 0; i < static_cast<int>(weights.layers.size()); ++i) {
     const Layer layer = hooks.weights() != nullptr ? MakeLayer(weights.layers[i]) : layers_[i];
@@ -88,11 +86,11 @@ at::Tensor Transformer::Forward(const PackedBatch& batch, const EncoderHooks& ho
                         hooks.AfterProjection(i, Projection::kKey, x, qkv[1], batch),
                         hooks.AfterProjection(i, Projection::kValue, x, qkv[2], batch), batch.sequences, heads);
     at::Tensor y = project(Projection::kAttentionOutput, layer.attention_output, attended);  // [N, D]
-    x = LayerNorm(x + hooks.AfterSublayer(i, Sublayer::kAttention, y, batch), layer.attention_norm, eps);
+    x = ResidualLayerNorm(x, hooks.AfterSublayer(i, Sublayer::kAttention, y, batch), layer.attention_norm, eps);
 
     y = Activate(project(Projection::kIntermediate, layer.intermediate, x), config_.activation());  // [N, F]
     y = project(Projection::kOutput, layer.output, y);                                              // [N, D]
-    x = LayerNorm(x + hooks.AfterSublayer(i, Sublayer::kFeedForward, y, batch), layer.output_norm, eps);
+    x = ResidualLayerNorm(x, hooks.AfterSublayer(i, Sublayer::kFeedForward, y, batch), layer.output_norm, eps);
   }
   return x;
 }
