@@ -268,7 +268,7 @@ TEST(MethodsTest, RefusesOptionsThatDoNotFit) {
       {"maml_ft", "tasks_per_step", "2"},       // full weights take one task at a time
       {"gbmoa", "task_embedding_dim", "6"},     // no multiple of the task encoder's four heads
       {"prompt_tuning", "prompt_tokens", "9"},  // more than half of the 16 positions
-      {"gbmoa", "meta_gradient", "reptile"},   {"lora", "bottleneck_dim", "8"},  // another method's
+      {"gbmoa", "meta_gradient", "no_such"},   {"lora", "bottleneck_dim", "8"},  // another method's
   };
   for (const auto& test : cases) {
     EXPECT_THAT(LearnerRegistry::Global().Create(test.learner, backbone, {{test.option, test.value}}),

@@ -30,9 +30,14 @@ class EpisodeProblem : public BilevelProblem {
   at::Tensor SupportLossOfOutputs(const at::Tensor& outputs) override {
     return AdaptedEncoder::Losses(outputs, support_);
   }
+  std::vector<int64_t> support_examples() const override { return support_.task_examples; }
   at::Tensor QueryLoss(const at::Tensor& phi) override {
     return AdaptedEncoder::Losses(model_->Logits(phi, query_), query_);
   }
+
+  // Layer by layer (support_jacobian_by_layer.h) for a method whose every trained weight is one of a GroupedLinear:
+  // adapters, LoRA. The dense one for others.
+  absl::StatusOr<std::unique_ptr<SupportJacobian>> SupportJacobianAt(const at::Tensor& phi) override;
 
  private:
   EpisodeProblem(std::shared_ptr<const AdaptedEncoder> model, PackedBatch support, PackedBatch query, Start start);

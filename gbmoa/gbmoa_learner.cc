@@ -57,6 +57,9 @@ absl::StatusOr<std::unique_ptr<Learner>> MakeGbmoa(std::shared_ptr<const Backbon
   const FinetuningOptions finetuning = ReadFinetuningOptions(reader, {});
   const MetaLearnerOptions meta = ReadMetaLearnerOptions(reader, {});
   HypernetworkOptions hypernetwork;
+  hypernetwork.kind = reader.Choice("hypernetwork", "shared", {"shared", "full"}) == "full"
+                          ? HypernetworkOptions::Kind::kFull
+                          : HypernetworkOptions::Kind::kShared;
   hypernetwork.feature_dim = backbone->config().hidden_size();
   hypernetwork.slots = 2 * backbone->config().num_hidden_layers();
   hypernetwork.bottleneck_dim = reader.Integer("bottleneck_dim", 64, 1, 1 << 20);

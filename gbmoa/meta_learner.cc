@@ -42,6 +42,20 @@ absl::StatusOr<TaskView> ViewTask(const std::shared_ptr<const Backbone>& backbon
   return view;
 }
 
+absl::Status CheckReplayOrder(const std::vector<int64_t>& positions, int64_t steps, int64_t per_step) {
+  if (static_cast<int64_t>(positions.size()) != steps * per_step) {
+    return absl::InvalidArgumentError(absl::StrCat("the order to replay has ", positions.size(), " positions, ", steps,
+                                                   " steps of ", per_step, " tasks need ", steps * per_step));
+  }
+  for (size_t j = 0; j < positions.size(); ++j) {
+    if (positions[j] < 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the order to replay has position ", positions[j], " at ", j, ": wanted 0 or more"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 MetaLearnerOptions ReadMetaLearnerOptions(OptionReader& reader, const MetaLearnerOptions& defaults) {
@@ -79,24 +93,31 @@ absl::Status MetaLearner::MetaTrain(const EpisodeSource& tasks, const MetaTrainO
   OuterLoopOptions outer = meta_.outer_loop;
   if (options.steps >= 0) outer.steps = options.steps;
   const int64_t per_step = meta_.tasks_per_step, num_tasks = outer.steps * per_step;
+  const bool replays = !options.replay_order.empty(), measures = !replays && meta_.curriculum;
+  if (replays) GBMOA_RETURN_IF_ERROR(CheckReplayOrder(options.replay_order, outer.steps, per_step));
   return CatchTorch([&]() -> absl::Status {
     at::Tensor psi = InitialMetaParameters(options.seed);
 
-    std::vector<TaskView> views(num_tasks);
-    std::vector<int64_t> order(num_tasks);
-    std::iota(order.begin(), order.end(), 0);
-    if (meta_.curriculum || reads_features()) {
+    TaskOrder order;
+    order.positions = options.replay_order;
+    std::vector<at::Tensor> measured(num_tasks);  // features by position, for those who read them
+    if (!replays) {
+      order.positions.resize(num_tasks);
+      std::iota(order.positions.begin(), order.positions.end(), 0);
+    }
+    if (measures) {
       std::vector<double> difficulty;
       for (int64_t i = 0; i < num_tasks; ++i) {
-        GBMOA_ASSIGN_OR_RETURN(views[i], ViewTask(backbone(), tasks.At(i).support_set));
-        difficulty.push_back(views[i].difficulty);
+        GBMOA_ASSIGN_OR_RETURN(const TaskView view, ViewTask(backbone(), tasks.At(i).support_set));
+        difficulty.push_back(view.difficulty);
+        if (reads_features()) measured[i] = view.features;
       }
-      if (meta_.curriculum) {
-        CurriculumOptions curriculum;
-        curriculum.initial_share = meta_.curriculum_initial_share;
-        order = CurriculumOrder(difficulty, curriculum, RandomStream(options.seed, "curriculum"));
-      }
+      CurriculumOptions curriculum;
+      curriculum.initial_share = meta_.curriculum_initial_share;
+      order.positions = CurriculumOrder(difficulty, curriculum, RandomStream(options.seed, "curriculum"));
+      for (const int64_t position : order.positions) order.difficulties.push_back(difficulty[position]);
     }
+    if (options.on_order) GBMOA_RETURN_IF_ERROR(options.on_order(order));
 
     std::unique_ptr<OuterLoop> loop;
     int64_t skipped = 0;
@@ -107,10 +128,14 @@ absl::Status MetaLearner::MetaTrain(const EpisodeSource& tasks, const MetaTrainO
       std::vector<int64_t> offsets = {0};
       int max_classes = 0;
       for (int64_t b = 0; b < per_step; ++b) {
-        const int64_t position = order[step * per_step + b];
+        const int64_t position = order.positions[step * per_step + b];
         episodes.push_back(tasks.At(position));
-        features.push_back(views[position].features);
-        views[position].features = at::Tensor();
+        if (measures) {
+          features.push_back(std::move(measured[position]));
+        } else if (reads_features()) {
+          GBMOA_ASSIGN_OR_RETURN(const TaskView view, ViewTask(backbone(), episodes.back().support_set));
+          features.push_back(view.features);
+        }
         offsets.push_back(offsets.back() + episodes.back().support_set.size());
         max_classes = std::max(max_classes, episodes.back().support_set.num_classes);
       }

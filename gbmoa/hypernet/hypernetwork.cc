@@ -29,9 +29,14 @@ Hypernetwork::Hypernetwork(const HypernetworkOptions& options)
   } else {
     layout_.Add("task_embedding", {e});
   }
-  layout_.Add("slot_embeddings", {options.slots, options.slot_embedding_dim});
-  add_linear("generator.hidden", e + options.slot_embedding_dim, options.hidden_dim);
-  add_linear("generator.output", options.hidden_dim, slot_size_);
+  if (options.kind == HypernetworkOptions::Kind::kShared) {
+    layout_.Add("slot_embeddings", {options.slots, options.slot_embedding_dim});
+    add_linear("generator.hidden", e + options.slot_embedding_dim, options.hidden_dim);
+    add_linear("generator.output", options.hidden_dim, slot_size_);
+  } else {
+    add_linear("generator.hidden", e, options.hidden_dim);
+    add_linear("generator.output", options.hidden_dim, options.slots * slot_size_);
+  }
 }
 
 at::Tensor Hypernetwork::Initialize(const RandomStream& stream) const {
@@ -42,23 +47,26 @@ at::Tensor Hypernetwork::Initialize(const RandomStream& stream) const {
     const ParameterLayout::Slice& slice = layout_.slices()[i];
     const RandomStream own = stream.Substream(i);
     if (slice.shape.size() == 2) bound = 1 / std::sqrt(static_cast<double>(slice.shape[1]));
-    const bool is_norm = slice.name.find(".norm.") != std::string::npos;
-    for (int64_t j = 0; j < slice.size; ++j) {
-      double value = 0;
-      if (is_norm) {
-        value = slice.name.find(".norm.weight") != std::string::npos ? 1 : 0;
-      } else if (slice.name == "slot_embeddings" || slice.name == "task_embedding") {
-        value = own.Normal(j);
-      } else if (slice.name == "generator.output.weight") {
-        value = options_.near_identity_scale * bound * (2 * own.Uniform(j) - 1);
-      } else if (slice.name == "generator.output.bias") {
-        // The standard start of every slot; its first M · D numbers are the down-projection.
-        const double sd = 1 / std::sqrt(static_cast<double>(options_.feature_dim));
-        value = j < options_.bottleneck_dim * options_.feature_dim ? sd * own.Normal(j) : 0;
-      } else {
-        value = bound * (2 * own.Uniform(j) - 1);
-      }
-      data[slice.offset + j] = static_cast<float>(value);
+    float* out = data + slice.offset;
+    // A loop of its own for each kind of slice: kFull's last layer has 10^8 numbers.
+    const auto fill = [&](const auto& value) {
+      for (int64_t j = 0; j < slice.size; ++j) out[j] = static_cast<float>(value(j));
+    };
+    if (slice.name.find(".norm.") != std::string::npos) {
+      const double value = slice.name.find(".norm.weight") != std::string::npos ? 1 : 0;
+      fill([&](int64_t) { return value; });
+    } else if (slice.name == "slot_embeddings" || slice.name == "task_embedding") {
+      fill([&](int64_t j) { return own.Normal(j); });
+    } else if (slice.name == "generator.output.weight") {
+      const double scale = options_.near_identity_scale * bound;
+      fill([&](int64_t j) { return scale * (2 * own.Uniform(j) - 1); });
+    } else if (slice.name == "generator.output.bias") {
+      // The standard start of every slot; its first M · D numbers are the down-projection.
+      const double sd = 1 / std::sqrt(static_cast<double>(options_.feature_dim));
+      const int64_t down = options_.bottleneck_dim * options_.feature_dim;
+      fill([&](int64_t j) { return j % slot_size_ < down ? sd * own.Normal(j) : 0; });
+    } else {
+      fill([&](int64_t j) { return bound * (2 * own.Uniform(j) - 1); });
     }
   }
   return psi;
@@ -66,7 +74,11 @@ at::Tensor Hypernetwork::Initialize(const RandomStream& stream) const {
 
 at::Tensor Hypernetwork::EmbedTasks(const at::Tensor& psi, const at::Tensor& features,
                                     const std::vector<int64_t>& offsets) const {
-  const std::vector<at::Tensor> p = layout_.Split(psi);
+  return EmbedTasksOf(layout_.Split(psi), features, offsets);
+}
+
+at::Tensor Hypernetwork::EmbedTasksOf(const std::vector<at::Tensor>& p, const at::Tensor& features,
+                                      const std::vector<int64_t>& offsets) const {
   const int64_t num_tasks = static_cast<int64_t>(offsets.size()) - 1, e = options_.task_embedding_dim;
   if (!options_.use_task_embedding) return p[0].expand({num_tasks, e});
   CHECK_SHAPE(features, {offsets.back(), options_.feature_dim});
@@ -100,14 +112,18 @@ at::Tensor Hypernetwork::EmbedTasks(const at::Tensor& psi, const at::Tensor& fea
 at::Tensor Hypernetwork::Generate(const at::Tensor& psi, const at::Tensor& features,
                                   const std::vector<int64_t>& offsets) const {
   const std::vector<at::Tensor> p = layout_.Split(psi);
-  const size_t first = layout_.IndexOf("slot_embeddings");
-  const at::Tensor e = EmbedTasks(psi, features, offsets);  // [B, E]
+  const at::Tensor e = EmbedTasksOf(p, features, offsets);  // [B, E]
   const int64_t num_tasks = e.size(0), slots = options_.slots;
-  const at::Tensor input = at::cat({e.unsqueeze(1).expand({num_tasks, slots, e.size(1)}),
-                                    p[first].unsqueeze(0).expand({num_tasks, slots, options_.slot_embedding_dim})},
-                                   -1);                                               // [B, slots, E + Z]
-  const at::Tensor hidden = at::relu(at::linear(input, p[first + 1], p[first + 2]));  // [B, slots, h]
-  return at::linear(hidden, p[first + 3], p[first + 4]).reshape({num_tasks, slots * slot_size_});
+  const size_t first = layout_.IndexOf("generator.hidden.weight");
+  at::Tensor input = e;
+  if (options_.kind == HypernetworkOptions::Kind::kShared) {
+    const at::Tensor& z = p[layout_.IndexOf("slot_embeddings")];
+    input = at::cat(
+        {e.unsqueeze(1).expand({num_tasks, slots, e.size(1)}), z.unsqueeze(0).expand({num_tasks, slots, z.size(1)})},
+        -1);  // [B, slots, E + Z]
+  }
+  const at::Tensor hidden = at::relu(at::linear(input, p[first], p[first + 1]));  // [B, slots, h], or [B, h]
+  return at::linear(hidden, p[first + 2], p[first + 3]).reshape({num_tasks, slots * slot_size_});
 }
 
 }  // namespace gbmoa

@@ -2,7 +2,12 @@
 #ifndef GBMOA_META_BILEVEL_PROBLEM_H_
 #define GBMOA_META_BILEVEL_PROBLEM_H_
 
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
 #include "gbmoa/base/tensor.h"
+#include "gbmoa/meta/support_jacobian.h"
 
 namespace gbmoa {
 
@@ -23,13 +28,19 @@ class BilevelProblem {
 
   // The support outputs that the support loss is a convex function of (logits): [n, C], examples of all tasks in a row.
   virtual at::Tensor SupportOutputs(const at::Tensor& phi) = 0;
-  // The convex loss of these outputs: [B].
+  // The convex loss of these outputs: [B]. A sum over examples of functions of their own row of outputs.
   virtual at::Tensor SupportLossOfOutputs(const at::Tensor& outputs) = 0;
+  // Rows of SupportOutputs that belong to each task, [B + 1]: examples[b] ... examples[b + 1] - 1. One each by default.
+  virtual std::vector<int64_t> support_examples() const;
   // L_Q(φ): [B].
   virtual at::Tensor QueryLoss(const at::Tensor& phi) = 0;
 
   // L_S(φ): [B].
   at::Tensor SupportLoss(const at::Tensor& phi) { return SupportLossOfOutputs(SupportOutputs(phi)); }
+
+  // The Jacobian of SupportOutputs at phi [B, P] through the curvature of the loss there. By default the dense one.
+  // Errors: ResourceExhausted if that is too large.
+  virtual absl::StatusOr<std::unique_ptr<SupportJacobian>> SupportJacobianAt(const at::Tensor& phi);
 };
 
 }  // namespace gbmoa

@@ -7,6 +7,7 @@
 #include "gbmoa/base/shape.h"
 
 namespace gbmoa {
+
 LinearSolution SolveConjugateGradient(const LinearOperator& a, const at::Tensor& b,
                                       const LinearSolverOptions& options) {
   CHECK_EQ(b.dim(), 2);
@@ -16,10 +17,12 @@ LinearSolution SolveConjugateGradient(const LinearOperator& a, const at::Tensor&
 
   LinearSolution result;
   result.systems.resize(num_systems);
-  at::Tensor x = at::zeros_like(b);  // [B, P]
-  at::Tensor r = b.clone();          // b − Ax
-  at::Tensor p = b.clone();          // direction
-  at::Tensor best = x.clone();       // iterate of least residual
+  const at::Tensor scale = RowColumn(RowScales(b), b);  // [B, 1]; everything below is in its units
+  const at::Tensor unit = b / scale;                    // [B, P]
+  at::Tensor x = at::zeros_like(b);                     // [B, P]
+  at::Tensor r = unit;                                  // b − Ax
+  at::Tensor p = unit;                                  // direction
+  at::Tensor best = x;                                  // iterate of least residual
   std::vector<double> rr = RowDots(r, r);
   const std::vector<double> bb = rr;
   std::vector<double> best_rr = bb;
@@ -109,19 +112,20 @@ LinearSolution SolveConjugateGradient(const LinearOperator& a, const at::Tensor&
     }
   }
   x = at::where(RowColumn(use_best, b) > 0, best, x);
-  x = at::where(RowColumn(use_b, b) > 0, b, x);
+  const at::Tensor fallback = RowColumn(use_b, b) > 0;
+  x = at::where(fallback, unit, x);
 
   std::vector<double> residual = rr;
   if (options.recompute_residual || std::any_of(use_b.begin(), use_b.end(), [](double on) { return on > 0; }) ||
       std::any_of(use_best.begin(), use_best.end(), [](double on) { return on > 0; })) {
-    const at::Tensor true_residual = b - a(x);
+    const at::Tensor true_residual = unit - a(x);
     ++result.applications;
     residual = RowDots(true_residual, true_residual);
   }
   for (int64_t i = 0; i < num_systems; ++i) {
     result.systems[i].relative_residual = bb[i] == 0 ? 0 : std::sqrt(residual[i] / bb[i]);
   }
-  result.x = x;
+  result.x = at::where(fallback, b, x * scale);
   return result;
 }
 

@@ -1,15 +1,10 @@
 #include "gbmoa/meta/conjugate_gradient.h"
 
-#include <cmath>
-#include <limits>
-
 #include "gbmoa/base/tensor_testing.h"
 #include "gtest/gtest.h"
 
 namespace gbmoa {
 namespace {
-
-const double kNan = std::numeric_limits<double>::quiet_NaN();
 
 LinearOperator Matrices(const at::Tensor& a) {  // [B, P, P]
   return [a](const at::Tensor& u) { return at::matmul(a, u.unsqueeze(-1)).squeeze(-1); };
@@ -52,48 +47,6 @@ TEST(ConjugateGradient, ReportsTheTrueResidualOfTooFewIterations) {
   const double residual = (b - Matrices(a)(result.x)).norm().item<double>() / b.norm().item<double>();
   EXPECT_NEAR(result.systems[0].relative_residual, residual, 1e-14);
   EXPECT_GT(residual, 1e-3);
-}
-
-struct HardCase {
-  const char* name;
-  std::vector<double> matrix;  // 2 x 2
-  std::vector<double> b;
-  Termination termination;
-  bool fallback;
-};
-
-TEST(ConjugateGradient, SurvivesOperatorsThatItCannotSolve) {
-  const HardCase cases[] = {
-      {"negative definite", {-1, 0, 0, -1}, {1, 2}, Termination::kNegativeCurvature, true},
-      {"indefinite, first step fine", {1, 0, 0, -0.1}, {2, 1}, Termination::kNegativeCurvature, false},
-      {"zero matrix", {0, 0, 0, 0}, {1, 2}, Termination::kNegativeCurvature, true},
-      {"singular, b in its range", {1, 0, 0, 0}, {1, 0}, Termination::kConverged, false},
-      {"singular, b outside", {1, 0, 0, 0}, {0, 1}, Termination::kNegativeCurvature, true},
-      {"NaN matrix", {kNan, 0, 0, 1}, {1, 2}, Termination::kNotFinite, true},
-      {"infinite matrix", {1e300, 0, 0, 1e300}, {1e10, 2}, Termination::kNotFinite, true},
-      {"zero right-hand side", {2, 0, 0, 3}, {0, 0}, Termination::kZeroRightHandSide, false},
-      {"asymmetric", {1, 50, -50, 1}, {1, 2}, Termination::kDiverged, true},
-  };
-  for (const HardCase& c : cases) {
-    SCOPED_TRACE(c.name);
-    // A second, healthy system in the same batch must not notice.
-    const at::Tensor a = at::stack({at::tensor(c.matrix, at::kDouble).view({2, 2}), 2 * at::eye(2, at::kDouble)});
-    const at::Tensor b = at::stack({at::tensor(c.b, at::kDouble), at::tensor({3.0, 4.0}, at::kDouble)});
-    LinearSolverOptions options;
-    options.max_iterations = 20;
-    options.tolerance = 1e-10;
-    const LinearSolution result = SolveConjugateGradient(Matrices(a), b, options);
-    EXPECT_EQ(result.systems[0].termination, c.termination) << TerminationName(result.systems[0].termination);
-    EXPECT_EQ(result.systems[0].fallback, c.fallback);
-    EXPECT_TRUE(result.x.isfinite().all().item<bool>()) << result.x;
-    if (c.fallback) {
-      EXPECT_EQ(MaxAbsError(result.x[0], b[0]), 0);
-    }
-    // No silent zero: only a zero right-hand side is answered with zero.
-    EXPECT_EQ(result.x[0].norm().item<double>() == 0, c.termination == Termination::kZeroRightHandSide);
-    EXPECT_EQ(result.systems[1].termination, Termination::kConverged);
-    EXPECT_LT(RelativeError(result.x[1], b[1] / 2), 1e-15);
-  }
 }
 
 TEST(ConjugateGradient, OneStepIsParallelToTheRightHandSide) {

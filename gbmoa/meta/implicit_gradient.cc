@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "gbmoa/base/shape.h"
 #include "gbmoa/base/to_doubles.h"
 #include "gbmoa/base/torch.h"
@@ -12,13 +13,19 @@ absl::StatusOr<MetaGradient> ImplicitGradientMethod::Compute(BilevelProblem& pro
                                                              const MetaGradientOptions& options) const {
   GBMOA_RETURN_IF_ERROR(CheckMetaGradientOptions(options));
   const InnerLoopOptions& inner = options.inner_loop;
+  const double lambda = options.lambda > 0 ? options.lambda : inner.proximal;
+  const at::Tensor inverse_lambda =  // D, [P]
+      lambda > 0 ? at::full_like(inner.rates, 1 / lambda, at::kDouble).to(inner.rates.scalar_type())
+                 : inner.rates * inner.steps;
+  if (!((inverse_lambda > 0) & inverse_lambda.isfinite()).all().item<bool>()) {
+    return absl::InvalidArgumentError(absl::StrCat("1/lambda is 0 or infinite in the parameters' type; lambda is ",
+                                                   lambda, " (0: 1/(k alpha)), k is ", inner.steps));
+  }
+  const at::Tensor root = inverse_lambda.sqrt();
+
   MetaGradient result = ComputeFirstOrderGradient(problem, phi0, inner);
   const at::Tensor& adapted = result.adapted_parameters;  // φ′
 
-  const double lambda = options.lambda > 0 ? options.lambda : inner.proximal;
-  const at::Tensor inverse_lambda =
-      lambda > 0 ? at::full_like(inner.rates, 1 / lambda) : inner.rates * inner.steps;  // D, [P]
-  const at::Tensor root = inverse_lambda.sqrt();
   GBMOA_ASSIGN_OR_RETURN(const Solved solved,
                          Solve({problem, adapted, root, root * result.initial_gradient}, options.solver));
   CHECK_SHAPE(solved.w.x, {problem.num_tasks(), adapted.size(1)});

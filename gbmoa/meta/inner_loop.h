@@ -21,7 +21,17 @@ struct InnerLoopResult {
   std::vector<double> last_loss;   // [B] support loss before the last step
 };
 
-// φ ← φ − α ∘ (∇L_S(φ) + λ(φ − φ₀)), `steps` times from `initial_parameters` [B, P]. With `create_graph` the result
+struct InnerStep {
+  at::Tensor next;  // φ − α ∘ (∇L_S(φ) + λ(φ − φ₀)), [B, P]
+  at::Tensor loss;  // L_S(φ), [B]
+};
+
+// One step from phi [B, P], which requires a gradient. With `create_graph` next is on the graph of phi and phi0;
+// otherwise it is detached.
+InnerStep TakeInnerStep(BilevelProblem& problem, const at::Tensor& phi, const at::Tensor& phi0,
+                        const InnerLoopOptions& options, bool create_graph);
+
+// That, `steps` times from `initial_parameters` [B, P]. With `create_graph` the result
 // stays on the graph of initial_parameters (memory grows with steps); otherwise it is a fresh leaf and no step is kept.
 InnerLoopResult RunInnerLoop(BilevelProblem& problem, const at::Tensor& initial_parameters,
                              const InnerLoopOptions& options, bool create_graph = false);

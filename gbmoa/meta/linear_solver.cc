@@ -1,5 +1,9 @@
 #include "gbmoa/meta/linear_solver.h"
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 #include "gbmoa/base/to_doubles.h"
 #include "gbmoa/base/torch.h"
 
@@ -25,6 +29,17 @@ const char* TerminationName(Termination termination) {
 
 std::vector<double> RowDots(const at::Tensor& x, const at::Tensor& y) {
   return ToDoubles((x * y).sum(-1, /*keepdim=*/false, at::kDouble));  // [B]
+}
+
+std::vector<double> RowScales(const at::Tensor& b) {
+  // A scale and its inverse both have to be normal numbers of b's type.
+  const int limit = b.scalar_type() == at::kDouble ? std::numeric_limits<double>::max_exponent - 2
+                                                   : std::numeric_limits<float>::max_exponent - 2;
+  std::vector<double> scales = ToDoubles(b.abs().amax({1}));  // [B]
+  for (double& scale : scales) {
+    scale = std::isfinite(scale) && scale > 0 ? std::ldexp(1.0, std::clamp(std::ilogb(scale), -limit, limit)) : 1;
+  }
+  return scales;
 }
 
 at::Tensor RowColumn(const std::vector<double>& values, const at::Tensor& like) {

@@ -28,7 +28,7 @@ enum class Termination {
   kIterationLimit,
   kZeroRightHandSide,  // x = 0 is exact
   kNegativeCurvature,  // x is the last iterate; b itself where there was none (see `fallback`)
-  kDiverged,           // x is the iterate of least residual, or b where none was better than x = 0
+  kDiverged,           // the residual grew; x is the iterate of least residual, or b where none was better than x = 0
   kNotFinite,          // NaN or infinity met: likewise
 };
 const char* TerminationName(Termination termination);
@@ -38,7 +38,7 @@ struct SolveSummary {
   Termination termination = Termination::kIterationLimit;
   int iterations = 0;
   double relative_residual = 0;   // ‖b − Ax‖ / ‖b‖
-  double smallest_curvature = 0;  // least pᵀAp / pᵀp met; +inf if none was
+  double smallest_curvature = 0;  // least pᵀAp / pᵀp met along the solver's directions p; +inf if none was
   bool fallback = false;          // x = b: no iterate was better than none, so A was replaced by the identity
 };
 
@@ -50,6 +50,10 @@ struct LinearSolution {
 
 // Row-wise inner products, accumulated in float64: P is some 10^5 to 10^7 terms. x, y [B, P].
 std::vector<double> RowDots(const at::Tensor& x, const at::Tensor& y);
+
+// The power of two of each row's largest magnitude, 1 where that is 0 or not finite. Solvers divide b by it, which is
+// exact, so that squares in float32 neither overflow nor vanish: a gradient of 1e-25 is no zero right-hand side.
+std::vector<double> RowScales(const at::Tensor& b);
 
 // One number a row, as a column [B, 1] of the type of `like`.
 at::Tensor RowColumn(const std::vector<double>& values, const at::Tensor& like);

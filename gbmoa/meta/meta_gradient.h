@@ -28,10 +28,13 @@ struct MetaGradient {
   at::Tensor initial_gradient;    // dL_Q/dφ₀, [B, P]
   at::Tensor adapted_parameters;  // φ′, [B, P]
   std::vector<double> first_support_loss, last_support_loss, query_loss;
-  std::vector<SolveSummary> solves;  // of implicit methods; empty otherwise
-  // ‖∇L_S(φ′) + λ(φ′ − φ₀)‖ / ‖λ(φ′ − φ₀)‖ of implicit methods: 0 at the minimum that implicit differentiation assumes.
+  std::vector<SolveSummary> solves;  // of methods that solve a linear system; empty otherwise
+  // ‖∇L_S(φ′) + λ(φ′ − φ₀)‖ / ‖λ(φ′ − φ₀)‖ of the same methods: 0 at the minimum that implicit differentiation assumes.
+  // Of order 1 after a few plain steps; small once a proximal inner loop has converged.
   std::vector<double> stationarity;
-  double gradient_evaluations = 0;  // cost, in gradients of the loss of one set; see each method
+  // What all this cost, in gradients (forward and backward pass) of one set's loss, the query loss counted alike. Whole
+  // passes are counted; a forward pass alone is 1/3, a Hessian-vector product 1.5, a Gauss-Newton product 1.7 of one.
+  double gradient_evaluations = 0;
 };
 
 class MetaGradientMethod {
@@ -43,7 +46,15 @@ class MetaGradientMethod {
                                                const MetaGradientOptions& options) const = 0;
 };
 
-// "implicit_cg", "first_order", "unrolled".
+//   "unrolled"               exact: through every inner step; memory grows with k
+//   "unrolled_checkpointed"  the same bits in the memory of one step, for one more gradient a step
+//   "implicit_cg"            implicit differentiation, exact Hessian, conjugate gradient
+//   "implicit_gn_cg"         the Gauss-Newton matrix instead, which is never indefinite
+//   "implicit_gn_exact"      the same by factorization of a small matrix, without iteration
+//   "implicit_fd"            Hessian-vector products by differences of gradients
+//   "neumann"                exact Hessian, Neumann series
+//   "first_order"            ∇L_Q(φ′) (FOMAML)
+//   "reptile"                (φ₀ − φ′) / (kα), no query gradient
 using MetaGradientRegistry = Registry<MetaGradientMethod>;
 
 // At the end of a method's file: GBMOA_REGISTER_META_GRADIENT("first_order", FirstOrder);
@@ -57,7 +68,8 @@ using MetaGradientRegistry = Registry<MetaGradientMethod>;
 MetaGradient ComputeFirstOrderGradient(BilevelProblem& problem, const at::Tensor& phi0,
                                        const InnerLoopOptions& options);
 
-// Errors: InvalidArgument unless steps >= 1, every rate and λ are positive or λ is 0.
+// Errors: InvalidArgument, naming the value, unless steps >= 1; rates are positive, λ and the proximal λ positive or 0,
+// all of them finite; solver.max_iterations >= 1, tolerance >= 0 and finite, curvature_guard >= 0, divergence >= 1.
 absl::Status CheckMetaGradientOptions(const MetaGradientOptions& options);
 
 }  // namespace gbmoa

@@ -38,6 +38,8 @@ class OuterLoop {
   // Errors: those of the meta-gradient method.
   absl::StatusOr<OuterStep> Step(BilevelProblem& problem, const MetaGradientOptions& gradient_options, at::Tensor& psi);
 
+  const AdamW& optimizer() const { return optimizer_; }
+
  private:
   OuterLoopOptions options_;
   std::unique_ptr<MetaGradientMethod> method_;

@@ -86,9 +86,21 @@ struct MetaTrainProgress {
   int64_t skipped = 0;    // steps so far whose loss or gradient was not finite; they left the state as it was
 };
 
+// Which tasks a meta-training visits, as positions of its EpisodeSource; all that it takes to visit them again.
+struct TaskOrder {
+  std::vector<int64_t> positions;  // in visiting order, steps · tasks_per_step of them
+  // difficulties[j] is that of the task at positions[j], in [0, 1]; empty if nothing was measured, as without
+  // curriculum.
+  std::vector<double> difficulties;
+};
+
 struct MetaTrainOptions {
   uint64_t seed = 0;
   int64_t steps = -1;  // -1: the learner's default; 0: no meta-training
+  // Positions to visit, exactly so, in place of the learner's own choice; empty: none. A position may come twice.
+  std::vector<int64_t> replay_order;
+  // Called once before the first step. An error ends the training and becomes MetaTrain's own.
+  std::function<absl::Status(const TaskOrder&)> on_order;
   // An error ends the training and becomes MetaTrain's own: how a caller interrupts it.
   std::function<absl::Status(const MetaTrainProgress&)> on_step;
 };
@@ -98,7 +110,8 @@ class Learner {
   virtual ~Learner() = default;
 
   // Learns across tasks. Learners that do not meta-learn return OK at once. Errors: Aborted if more than half of the
-  // steps were not finite; what on_step says.
+  // steps were not finite; InvalidArgument if replay_order has not steps · tasks_per_step positions or one is negative;
+  // what on_order and on_step say.
   virtual absl::Status MetaTrain(const EpisodeSource& tasks, const MetaTrainOptions& options);
   virtual bool meta_learns() const { return false; }
 

@@ -467,6 +467,62 @@ TEST_P(LearnerConformanceTest, SavesAndLoadsWhatItMetaLearned) {
             Probabilities(*before.predictor, query_set));
 }
 
+// The order of tasks is told before the first step, and visiting it again gives the same state, curriculum or not.
+TEST_P(LearnerConformanceTest, TellsItsOrderOfTasksAndReplaysOne) {
+  if (!Make()->meta_learns()) GTEST_SKIP() << "does not meta-learn";
+  MetaTrainOptions options;
+  options.seed = 1;
+  options.steps = 4;
+  const auto train = [&](const LearnerOptions& learner_options, const std::vector<int64_t>& replay_order) {
+    MetaTrainOptions own = options;
+    own.replay_order = replay_order;
+    std::vector<TaskOrder> told;
+    own.on_order = [&](const TaskOrder& order) {
+      told.push_back(order);
+      return absl::OkStatus();
+    };
+    own.on_step = [&](const MetaTrainProgress&) {
+      EXPECT_EQ(told.size(), 1);
+      return absl::OkStatus();
+    };
+    const std::unique_ptr<Learner> learner = Make(IfKnown(learner_options));
+    EXPECT_THAT(learner->MetaTrain(SyntheticTasks(), own), IsOk());
+    EXPECT_EQ(told.size(), 1);
+    EXPECT_THAT(learner->Save(TemporaryPath("ordered")), IsOk());
+    return std::make_pair(told[0].positions, Contents(TemporaryPath("ordered")));
+  };
+  const auto [order, state] = train({{"curriculum", "true"}}, {});
+  EXPECT_EQ(order.size() % 4, 0);
+  for (const char* curriculum : {"true", "false"}) {
+    const auto [replayed, same_state] = train({{"curriculum", curriculum}}, order);
+    EXPECT_EQ(replayed, order) << curriculum;
+    EXPECT_TRUE(same_state == state) << curriculum;
+  }
+  std::vector<int64_t> changed = order;  // one task of the first step is another one
+  changed[0] += 1000;
+  EXPECT_FALSE(train({}, changed).second == state);
+
+  const int64_t tasks = static_cast<int64_t>(order.size());
+  std::vector<int64_t> too_short = order, negative = order;
+  too_short.pop_back();
+  negative[1] = -3;
+  options.replay_order = too_short;
+  EXPECT_THAT(Make()->MetaTrain(SyntheticTasks(), options),
+              StatusIs(kInvalidArgument, testing::AllOf(HasSubstr(absl::StrCat("has ", tasks - 1, " positions")),
+                                                        HasSubstr(absl::StrCat("need ", tasks)))));
+  options.replay_order = negative;
+  EXPECT_THAT(Make()->MetaTrain(SyntheticTasks(), options), StatusIs(kInvalidArgument, HasSubstr("position -3 at 1")));
+
+  options.replay_order = {};
+  options.on_order = [](const TaskOrder&) { return absl::CancelledError("not this order"); };
+  options.on_step = [](const MetaTrainProgress&) {
+    ADD_FAILURE() << "a step after the order was refused";
+    return absl::OkStatus();
+  };
+  EXPECT_THAT(Make()->MetaTrain(SyntheticTasks(), options),
+              StatusIs(absl::StatusCode::kCancelled, HasSubstr("not this order")));
+}
+
 // A bad task stops meta-training with its error, and the state is as before.
 TEST_P(LearnerConformanceTest, MetaTrainReportsABadTask) {
   class BadTasks : public EpisodeSource {
