@@ -25,7 +25,9 @@ double Number(const Json& json) {
 }  // namespace
 
 std::string CellName(const Cell& cell) {
-  const std::string seed = cell.meta_seed < 0 ? "" : absl::StrCat("--seed", cell.meta_seed);
+  const std::string seed = cell.meta_seed >= 0  ? absl::StrCat("--seed", cell.meta_seed)
+                           : cell.replicate > 0 ? absl::StrCat("--replicate", cell.replicate)
+                                                : "";
   if (cell.suite == "few_shot") {
     // Not by the task, which is known only once the episode is drawn.
     return absl::StrCat("few_shot--", FileNamePart(cell.row), "--", cell.shots, "shot--episode", cell.draw, seed);
@@ -46,6 +48,7 @@ Json CellToJson(const Cell& cell) {
                {"draw", cell.draw},
                {"meta_seed", cell.meta_seed},
                {"shots", cell.shots},
+               {"replicate", cell.replicate},
                {"curve", std::move(curve)},  // [step, accuracy, macro-F1, some class never predicted]
                {"n_test", cell.run.num_test},
                {"steps", report.steps},
@@ -74,6 +77,7 @@ absl::StatusOr<Cell> CellFromJson(const Json& json) {
     cell.draw = json.at("draw");
     cell.meta_seed = json.at("meta_seed");
     cell.shots = json.at("shots");
+    cell.replicate = json.at("replicate");
     for (const Json& point : json.at("curve")) {
       cell.run.curve.push_back({point.at(0), Number(point.at(1)), Number(point.at(2)), point.at(3)});
     }

@@ -65,6 +65,12 @@ absl::StatusOr<TableWorld> MakeDeskWorld(const DeskWorldOptions& options) {
   DeskEpisodeOptions train;
   train.split = DeskSplit::kTrain;
   train.seed = kTrainSeed;
+  const MetaTrainTasks& wanted = options.meta_train_tasks;
+  if (wanted.shapes_size() > 0) train.shapes.clear();
+  for (const MetaTrainTasks::Shape& shape : wanted.shapes()) train.shapes.push_back({shape.ways(), shape.shots()});
+  if (wanted.query_per_class() > 0) train.query_per_class = wanted.query_per_class();
+  if (wanted.pair_shots() > 0) train.pair_shots = wanted.pair_shots();
+  if (wanted.pair_query_per_class() > 0) train.pair_query_per_class = wanted.pair_query_per_class();
   GBMOA_ASSIGN_OR_RETURN(world.meta_train_tasks, DeskEpisodeSource::Create(corpus, table, train));
   const DeskSplit few_shot_split = options.validation ? DeskSplit::kValidation : DeskSplit::kTest;
   world.few_shot = [corpus, table, few_shot_split](int shots, int index) -> absl::StatusOr<Episode> {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "repro/table.pb.h"
 #include "repro/table_runner.h"
 
 namespace gbmoa {
@@ -12,8 +13,9 @@ namespace gbmoa {
 struct DeskWorldOptions {
   std::string backbone;   // folder; empty: the bundled MiniLM
   std::string precision;  // "fp32", "bf16"; empty: the fastest here
-  bool validation =
-      false;  // few-shot episodes of the validation split, where settings are chosen, not of the test split
+  // Few-shot episodes of the validation split, where settings are chosen, not of the test split.
+  bool validation = false;
+  MetaTrainTasks meta_train_tasks;  // what is not set is as DeskEpisodeOptions would have it
 };
 
 // Tasks are those of eval/tasks/desk; meta-training and few-shot episodes come from the train and test splits. Errors:

@@ -44,7 +44,9 @@ td:first-child { font-weight: 500; }
 .chip.dashed { border-top-style: dashed; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 13.5px; margin: 12px 0 4px; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); gap: 20px 24px; margin: 12px 0; }
+.figures.wide { grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); }
 figure { margin: 0; max-width: 560px; }
+.figures.wide figure { max-width: 510px; }
 figure svg { display: block; width: 100%; height: auto; }
 figcaption { font-size: 13.5px; color: var(--ink); font-weight: 600; padding: 0 0 4px; }
 dl { display: grid; grid-template-columns: minmax(120px, max-content) 1fr; gap: 4px 20px; font-size: 14px; margin: 12px 0; }
@@ -227,7 +229,7 @@ std::string ToHtml(const Document& document) {
         absl::StrAppend(&html, "</div>\n");
         break;
       case Block::kFigures:
-        absl::StrAppend(&html, "<div class=\"figures\">\n");
+        absl::StrAppend(&html, "<div class=\"figures", block.wide ? " wide" : "", "\">\n");
         for (const auto& [svg, caption] : block.figures) {
           absl::StrAppend(&html, "<figure><figcaption>", EscapeHtml(caption), "</figcaption>", svg, "</figure>\n");
         }

@@ -28,6 +28,7 @@ struct Block {
   std::vector<std::pair<std::string, std::string>> items;    // of a list: term, text; of badges: verdict, count
   std::vector<std::pair<std::string, std::string>> figures;  // <svg>, caption
   bool cards = false;                                        // on a narrow screen each row of the table becomes a card
+  bool wide = false;                                         // figures: at most two beside each other
 };
 
 struct Document {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -43,14 +44,19 @@ Range YRange(const Panel& panel) {
   return {std::floor(low / step) * step, std::ceil(high / step) * step, step};
 }
 
-std::string Script(const Panel& panel, const std::string& svg) {
+// The head of every script.
+std::string Terminal(const std::string& name, int width, int height) {
+  return absl::StrCat("set terminal svg size ", width, ",", height,
+                      " dynamic font 'Helvetica,13' linewidth 1 background '#ffffff' name ", Quote(name),
+                      "\nset output ", Quote(absl::StrCat(name, ".svg")),
+                      "\nset encoding utf8\nunset key\nset tics nomirror out scale 0.5 textcolor '#3c434d'\n");
+}
+
+std::string Script(const Panel& panel) {
   const Range y = YRange(panel);
   std::string script =
-      absl::StrCat("set terminal svg size ", panel.width, ",", panel.height,
-                   " dynamic font 'Helvetica,13' linewidth 1 background '#ffffff' name ", Quote(panel.name),
-                   "\nset output ", Quote(svg), "\n",
-                   "set encoding utf8\nunset key\nset border 3 linecolor '#8a8f98'\n"
-                   "set tics nomirror out scale 0.5 textcolor '#3c434d'\n"
+      absl::StrCat(Terminal(panel.name, panel.width, panel.height),
+                   "set border 3 linecolor '#8a8f98'\n"
                    "set grid ytics linetype 1 linecolor '#e6e8eb' linewidth 1\n"
                    "set lmargin 7\nset rmargin 1.5\nset tmargin 0.8\nset bmargin 3.4\n"
                    "set style fill transparent solid 0.13 noborder\n",
@@ -92,25 +98,103 @@ std::string Script(const Panel& panel, const std::string& svg) {
   return script;
 }
 
-}  // namespace
+std::string Script(const RangePanel& panel) {
+  const size_t n = panel.rows.size();
+  size_t longest = 0;
+  for (const RangeRow& row : panel.rows) longest = std::max(longest, row.title.size());
+  const double span = panel.high - panel.low;
+  const int step = span > 60 ? 20 : span > 30 ? 10 : span > 14 ? 5 : span > 5 ? 2 : 1;
+  std::string tics;
+  for (int tic = static_cast<int>(std::ceil(panel.low / step)); tic * step <= panel.high; ++tic) {
+    const int at = tic * step;
+    absl::StrAppend(&tics, tics.empty() ? "" : ", ",
+                    at == 0 ? "'0'" : absl::StrCat("'", at < 0 ? "−" : "+", std::abs(at), "'"), " ", at);
+  }
+  std::string script = absl::StrCat(
+      Terminal(panel.name, panel.width, static_cast<int>(56 + 26 * n)),
+      "set border 1 linecolor '#8a8f98'\nset grid xtics linetype 1 linecolor '#e6e8eb' linewidth 1\n",
+      // A letter of the font is narrower than the unit of margins.
+      absl::StrFormat("set lmargin %.1f\nset rmargin 1.5\nset tmargin 0.5\nset bmargin 3.2\nset bars 0\n",
+                      0.82 * static_cast<double>(longest) + 1.5),
+      "set xlabel ", Quote(panel.x_label), " textcolor '#3c434d' offset 0,0.3\n",
+      absl::StrFormat("set xrange [%g:%g]\nset yrange [%g:%g]\n", panel.low, panel.high, -0.6,
+                      static_cast<double>(n) - 0.4),
+      "set xtics (", tics, ")\n",
+      "set arrow from 0, graph 0 to 0, graph 1 nohead linecolor '#8a8f98' linewidth 1.2 back\nset ytics scale 0 (");
+  std::string plots, data;
+  for (size_t i = 0; i < n; ++i) {
+    const RangeRow& row = panel.rows[i];
+    const size_t y = n - 1 - i;
+    absl::StrAppend(&script, i == 0 ? "" : ", ", Quote(row.title), " ", y);
+    const auto cut = [&](double value) { return std::min(std::max(value, panel.low), panel.high); };
+    if (std::isfinite(row.value)) {
+      const bool interval = std::isfinite(row.low) && std::isfinite(row.high);
+      absl::StrAppend(&data,
+                      absl::StrFormat("$r%d << EOD\n%.4f %d %.4f %.4f\nEOD\n", i, cut(row.value), y,
+                                      cut(interval ? row.low : row.value), cut(interval ? row.high : row.value)));
+      absl::StrAppend(&plots, plots.empty() ? "" : ", ", "$r", i,
+                      " using 1:2:3:4 with xerrorbars pointtype 7 pointsize 0.65 linewidth 2.2 linecolor rgb ",
+                      Quote(row.color));
+    }
+    if (std::isfinite(row.other)) {
+      absl::StrAppend(&data, absl::StrFormat("$o%d << EOD\n%.4f %d\nEOD\n", i, cut(row.other), y));
+      absl::StrAppend(&plots, plots.empty() ? "" : ", ", "$o", i,
+                      " using 1:2 with points pointtype 12 pointsize 0.9 linewidth 1.2 linecolor rgb '#5a616b'");
+    }
+  }
+  return absl::StrCat(script, ")\n", data, "plot ", plots.empty() ? "1/0" : plots, "\n");
+}
 
-bool HaveGnuplot() { return RunProgram({"gnuplot", "--version"}).ok(); }
-
-absl::StatusOr<std::string> DrawPanel(const Panel& panel, const std::string& folder) {
-  const std::string script = JoinPath(folder, absl::StrCat(panel.name, ".gnuplot"));
-  const std::string svg = JoinPath(folder, absl::StrCat(panel.name, ".svg"));
+// Runs the script and reads what it draws.
+absl::StatusOr<std::string> Draw(const std::string& name, const std::string& commands, const std::string& folder) {
+  const std::string script = JoinPath(folder, absl::StrCat(name, ".gnuplot"));
+  const std::string svg = JoinPath(folder, absl::StrCat(name, ".svg"));
   // Relative to the folder, so that the script works wherever the folder is moved to.
-  GBMOA_RETURN_IF_ERROR(WriteFileAtomically(script, Script(panel, absl::StrCat(panel.name, ".svg"))));
+  GBMOA_RETURN_IF_ERROR(WriteFileAtomically(script, commands));
   GBMOA_RETURN_IF_ERROR(RunProgram({"gnuplot", "-e", absl::StrCat("cd ", Quote(folder)), script}).status());
   GBMOA_ASSIGN_OR_RETURN(std::string text, ReadFile(svg, 16 << 20));
   const size_t begin = text.find("<svg");
   if (begin == std::string::npos) return absl::InternalError(absl::StrCat(svg, ": gnuplot wrote no <svg>"));
   text.erase(0, begin);
   // Several of them go into one page, where an id may exist once.
-  return absl::StrReplaceAll(text, {{"id='", absl::StrCat("id='", panel.name, "_")},
-                                    {"id=\"", absl::StrCat("id=\"", panel.name, "_")},
-                                    {"href='#", absl::StrCat("href='#", panel.name, "_")},
-                                    {"url(#", absl::StrCat("url(#", panel.name, "_")}});
+  return absl::StrReplaceAll(text, {{"id='", absl::StrCat("id='", name, "_")},
+                                    {"id=\"", absl::StrCat("id=\"", name, "_")},
+                                    {"href='#", absl::StrCat("href='#", name, "_")},
+                                    {"url(#", absl::StrCat("url(#", name, "_")}});
+}
+
+}  // namespace
+
+void ShareAxis(std::vector<RangePanel>* panels, double most) {
+  double low = -0.5, high = 0.5;
+  const auto include = [&](double value) {
+    if (!std::isfinite(value)) return;
+    low = std::min(low, value);
+    high = std::max(high, value);
+  };
+  for (const RangePanel& panel : *panels) {
+    for (const RangeRow& row : panel.rows) {
+      include(row.value);
+      include(row.other);
+      if (std::isfinite(row.low)) include(std::max(row.low, -most));
+      if (std::isfinite(row.high)) include(std::min(row.high, most));
+    }
+  }
+  const double margin = 0.04 * (high - low);
+  for (RangePanel& panel : *panels) {
+    panel.low = low - margin;
+    panel.high = high + margin;
+  }
+}
+
+bool HaveGnuplot() { return RunProgram({"gnuplot", "--version"}).ok(); }
+
+absl::StatusOr<std::string> DrawPanel(const Panel& panel, const std::string& folder) {
+  return Draw(panel.name, Script(panel), folder);
+}
+
+absl::StatusOr<std::string> DrawRanges(const RangePanel& panel, const std::string& folder) {
+  return Draw(panel.name, Script(panel), folder);
 }
 
 }  // namespace gbmoa

@@ -1,4 +1,4 @@
-// Learning curves as SVG, drawn by gnuplot.
+// Learning curves and differences with their intervals as SVG, drawn by gnuplot.
 #ifndef GBMOA_REPRO_FIGURE_H_
 #define GBMOA_REPRO_FIGURE_H_
 
@@ -26,6 +26,27 @@ struct Panel {
   int width = 440, height = 300;  // that its letters are made for; the page may scale it
 };
 
+// A difference with its interval, one line of a RangePanel. NaN: not there.
+struct RangeRow {
+  std::string title;
+  std::string color;
+  double value, low, high;
+  double other;  // what somebody else found, as a hollow mark
+};
+
+// Point-ranges below each other around a line at zero.
+struct RangePanel {
+  std::string name;  // of its files; letters, digits, '_'
+  std::string x_label;
+  std::vector<RangeRow> rows;
+  double low = -1, high = 1;  // of the axis; what reaches beyond is cut off
+  int width = 430;            // that its letters are made for; the page may scale it
+};
+
+// The axis for panels that are to be compared: from the least to the greatest of all their numbers and 0, of intervals
+// no more than `most` from 0.
+void ShareAxis(std::vector<RangePanel>* panels, double most = 25);
+
 // Whether a program `gnuplot` can be run.
 bool HaveGnuplot();
 
@@ -33,6 +54,7 @@ bool HaveGnuplot();
 // container and whose ids are unique to `panel.name`. Errors: Unimplemented without gnuplot; Internal if it fails, with
 // what it says; and those of writing.
 absl::StatusOr<std::string> DrawPanel(const Panel& panel, const std::string& folder);
+absl::StatusOr<std::string> DrawRanges(const RangePanel& panel, const std::string& folder);
 
 }  // namespace gbmoa
 

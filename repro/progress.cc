@@ -14,6 +14,15 @@ namespace {
 
 constexpr double kBarSeconds = 0.2, kLogSeconds = 10;
 
+// What is known of how long jobs last.
+struct Known {
+  double seconds = 0, jobs = 0;
+  void Add(const Known& other) {
+    seconds += other.seconds;
+    jobs += other.jobs;
+  }
+};
+
 double SteadySeconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
@@ -42,8 +51,9 @@ Progress::Progress(Options options) : options_(std::move(options)) {
   }
 }
 
-void Progress::AddJobs(const std::string& kind, int64_t count) {
+void Progress::AddJobs(const std::string& kind, int64_t count, const std::string& sort) {
   std::lock_guard<std::mutex> lock(mutex_);
+  kinds_[kind].sort = sort;
   kinds_[kind].pending += count;
   total_ += count;
 }
@@ -89,21 +99,24 @@ std::string Progress::TimeLeftLocked() const {
     if (part.share > 0) whole[part.kind] = part.seconds / part.share;
     saved += part.seconds;
   }
-  double seconds = 0;
-  int64_t finished = 0;
+  const auto known = [&](const std::string& name, const Kind& kind) -> Known {
+    if (kind.finished > 0) return {kind.seconds, static_cast<double>(kind.finished)};
+    const auto running = whole.find(name);
+    return running == whole.end() ? Known{} : Known{running->second, 1};
+  };
+  std::map<std::string, Known> sorts;
+  Known all;
   for (const auto& [name, kind] : kinds_) {
-    seconds += kind.seconds;
-    finished += kind.finished;
+    if (!kind.sort.empty()) sorts[kind.sort].Add(known(name, kind));
+    if (kind.finished > 0) all.Add(known(name, kind));
   }
-  if (finished == 0 && whole.empty()) return "";
-  const double average = finished == 0 ? 0 : seconds / static_cast<double>(finished);
+  if (all.jobs == 0 && whole.empty()) return "";
   double left = -saved;
   for (const auto& [name, kind] : kinds_) {
-    const auto known = whole.find(name);
-    const double each = kind.finished > 0      ? kind.seconds / static_cast<double>(kind.finished)
-                        : known != whole.end() ? known->second
-                                               : average;
-    left += each * static_cast<double>(kind.pending);
+    Known each = known(name, kind);
+    if (each.jobs == 0) each = sorts[kind.sort];
+    if (each.jobs == 0) each = all;
+    if (each.jobs > 0) left += each.seconds / each.jobs * static_cast<double>(kind.pending);
   }
   return absl::StrCat("about ", DurationText(left / options_.workers), " left");
 }

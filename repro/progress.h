@@ -10,8 +10,8 @@
 
 namespace gbmoa {
 
-// Thread-safe. Jobs of one kind are taken to last equally long; a kind that has not finished a job yet, to last as long
-// as the average job.
+// Thread-safe. Jobs of one kind are taken to last equally long; a kind of which nothing is known yet, as long as the
+// average job of its sort, or of all sorts if nothing is known of that either.
 class Progress {
  public:
   struct Options {
@@ -22,7 +22,7 @@ class Progress {
   };
   explicit Progress(Options options);
 
-  void AddJobs(const std::string& kind, int64_t count);
+  void AddJobs(const std::string& kind, int64_t count, const std::string& sort = "");
   void Finished(const std::string& kind, double seconds, bool failed);
   // A job that runs says how much of it is done.
   void Running(const std::string& job, const std::string& kind, double share, double seconds,
@@ -35,6 +35,7 @@ class Progress {
 
  private:
   struct Kind {
+    std::string sort;
     int64_t pending = 0, finished = 0;
     double seconds = 0;
   };

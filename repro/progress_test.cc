@@ -52,6 +52,18 @@ TEST(ProgressTest, TimeLeft) {
   EXPECT_EQ(progress.TimeLeft(), "about 3 min left");
 }
 
+TEST(ProgressTest, AnUnknownKindIsLikeOthersOfItsSort) {
+  Progress progress({false, 1, nullptr, [](const std::string&) {}});
+  progress.AddJobs("meta gbmoa", 2, "meta");
+  progress.AddJobs("meta maml", 1, "meta");
+  progress.AddJobs("lora", 11, "task");
+  progress.AddJobs("gbmoa", 10, "task");
+  progress.Finished("lora", 6, false);
+  progress.Running("gbmoa", "meta gbmoa", 0.25, 300, "");
+  // 900 s of the one that runs, 1200 s each of two meta-trainings, 20 adaptations of 6 s.
+  EXPECT_EQ(progress.TimeLeft(), "about 57 min left");
+}
+
 TEST(DurationTextTest, Units) {
   EXPECT_EQ(DurationText(0.4), "0 s");
   EXPECT_EQ(DurationText(59.4), "59 s");

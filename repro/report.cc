@@ -60,19 +60,32 @@ TableCell RowName(const Json& row) {
   return cell;
 }
 
+bool IsFewShot(const Json& column) { return column["measure"] == "FEW_SHOT_ACCURACY_PERCENT"; }
+
+bool HasFewShotColumns(const Json& result) {
+  return std::any_of(result["columns"].begin(), result["columns"].end(), IsFewShot);
+}
+
 bool IsMeasured(const Json& result) { return !result.contains("not_attempted"); }
 
 TableCell VerdictCell(const Json& cell, const Json& column) {
   const int decimals = column.value("decimals", 1);
   TableCell shown;
   shown.text = Fixed(cell["mean"], decimals);
+  std::vector<std::string> notes;
   // What comes out the same on every draw has no spread to show.
   if (cell["sd"].is_number() && cell["sd"] != 0)
     shown.small = absl::StrCat("± ", Fixed(cell["sd"], decimals), " (n ", cell["n"].dump(), ")");
   if (!cell["sd"].is_number() && cell["n"] == 1) shown.small = "(n 1)";
-  shown.badge = Text(cell, "verdict");
+  if (cell.contains("sd_episodes") && cell["sd_episodes"].is_number()) {
+    const double episodes = cell["episodes"];
+    notes.push_back(absl::StrFormat("± %.*f over %d episodes", decimals,
+                                    cell["sd_episodes"].get<double>() / std::sqrt(episodes),
+                                    cell["episodes"].get<int>()));
+  }
+  // A part of another column has no verdict to show.
+  if (Text(column, "group").empty() || cell["n"] == 0) shown.badge = Text(cell, "verdict");
   shown.why = Text(cell, "why");
-  std::vector<std::string> notes;
   if (cell["expected"].is_number()) notes.push_back(absl::StrCat("expected ", Fixed(cell["expected"], decimals)));
   if (cell["paper"].is_number()) notes.push_back(absl::StrFormat("paper %.4g", cell["paper"].get<double>()));
   shown.note = absl::StrJoin(notes, " · ");
@@ -128,6 +141,18 @@ void AddHeader(const Json& result, Document* document) {
       ", and is scored on the same test sets. Meta-learning methods have ", protocol["meta_seeds"].dump(),
       protocol["meta_seeds"] == 1 ? " meta-training, so their spread over draws says nothing about its chance."
                                   : " meta-trainings; a draw uses one of them."));
+  if (!HasFewShotColumns(result) || !result.contains("few_shot")) return;
+  const Json& few_shot = result["few_shot"];
+  document->Text(absl::StrCat(
+      "Few-shot columns are means over ", few_shot["episodes"].dump(), " episodes, the same for every row, after ",
+      few_shot["steps"].dump(), " steps on ",
+      few_shot["batch_size"] == 0 ? std::string("the whole support set")
+                                  : absl::StrCat(few_shot["batch_size"].dump(), " examples"),
+      ". Every row runs them ", protocol["meta_seeds"].dump(),
+      protocol["meta_seeds"] == 1
+          ? " time."
+          : " times: with one meta-training after the other where it meta-learns, else with as many adaptation seeds.",
+      " An error over episodes is the standard error of the mean."));
 }
 
 struct Figures {
@@ -136,8 +161,12 @@ struct Figures {
   absl::Status status;
 
   void Draw(const Panel& panel, const std::string& caption, Block* block) {
-    if (!available || !status.ok()) return;
-    absl::StatusOr<std::string> svg = DrawPanel(panel, folder);
+    if (available && status.ok()) Add(DrawPanel(panel, folder), caption, block);
+  }
+  void Draw(const RangePanel& panel, const std::string& caption, Block* block) {
+    if (available && status.ok()) Add(DrawRanges(panel, folder), caption, block);
+  }
+  void Add(absl::StatusOr<std::string> svg, const std::string& caption, Block* block) {
     if (!svg.ok()) {
       status = svg.status();
       return;
@@ -165,6 +194,8 @@ Series MakeSeries(const Json& style, const Json& curve) {
 }
 
 void AddCurves(const Json& result, Figures* figures, Document* document) {
+  // Two points are no curve; the next section has them as numbers.
+  if (result["protocol"]["marks"].size() < 3) return;
   document->Heading("Accuracy against adaptation steps");
   Block legend{Block::kLegend}, block{Block::kFigures};
   legend.rows.emplace_back();
@@ -263,61 +294,155 @@ void AddTasks(const Json& result, Document* document) {
     document->Text(absl::StrCat(
         diverged, " runs met a loss or gradient that was not finite; they count with the last model before it."));
   }
+  if (result.contains("few_shot")) {
+    for (const Json& one : result["few_shot"]["results"]) {
+      if (one["group"] != "all" || !one.contains("first_error")) continue;
+      failures.emplace_back(
+          absl::StrCat(Text(one, "start"), ", ", one["shots"].dump(), "-shot, ", one["failed"].dump(), " episodes"),
+          Text(one, "first_error"));
+    }
+  }
   if (!failures.empty()) {
     document->Heading("Failed runs");
     document->List(failures);
   }
 }
 
-void AddComparisons(const Json& result, Document* document) {
+// A row's difference to another row in one column; nullptr if there is none.
+const Json* FindComparison(const Json& result, const Json& row, const std::string& to, const std::string& column) {
+  for (const Json& c : result["comparisons"]) {
+    if (c["row"] == row["id"] && c["to"] == to && Text(c, "column") == column) return &c;
+  }
+  return nullptr;
+}
+
+void AddDifferenceTable(const Json& result, const std::string& to, const std::vector<const Json*>& columns,
+                        const std::string& caption, Document* document) {
+  std::vector<std::string> header = {"Method"};
+  for (const Json* column : columns) header.push_back(Text(*column, "title"));
+  std::vector<std::vector<TableCell>> rows;
+  for (const Json& row : result["rows"]) {
+    std::vector<TableCell> cells = {RowName(row)};
+    cells[0].note.clear();
+    bool any = false;
+    for (const Json* column : columns) {
+      TableCell cell{"–"};
+      if (const Json* c = FindComparison(result, row, to, Text(*column, "id")); c != nullptr) {
+        any = true;
+        cell.text = Signed((*c)["difference"], 1);
+        if ((*c)["low"].is_number())
+          cell.small = absl::StrCat("[", Signed((*c)["low"], 1), ", ", Signed((*c)["high"], 1), "]");
+        std::vector<std::string> notes;
+        if (c->contains("sd_replicates") && (*c)["sd_replicates"].is_number()) {
+          notes.push_back(
+              absl::StrCat("sd of ", (*c)["replicates"].dump(), " repetitions ", Fixed((*c)["sd_replicates"], 1)));
+        }
+        if (c->contains("paper_difference"))
+          notes.push_back(absl::StrCat("paper ", Signed((*c)["paper_difference"], 1)));
+        cell.note = absl::StrJoin(notes, " · ");
+      }
+      cells.push_back(cell);
+    }
+    if (any) rows.push_back(std::move(cells));
+  }
+  if (!rows.empty()) document->Table(caption, header, rows, /*cards=*/true);
+}
+
+// A panel a column, on one axis; the row that is compared with is the line at 0.
+void AddDifferencePanels(const Json& result, const std::string& to, const std::vector<const Json*>& columns, int width,
+                         Figures* figures, Block* block) {
+  const double kNone = std::numeric_limits<double>::quiet_NaN();
+  const auto number = [&](const Json& c, const char* key) {
+    return c.contains(key) && c[key].is_number() ? c[key].get<double>() : kNone;
+  };
+  std::vector<RangePanel> panels;
+  std::vector<std::string> captions;
+  for (const Json* column : columns) {
+    RangePanel panel;
+    panel.name = absl::StrCat("difference_", Text(*column, "id"));
+    panel.x_label = "difference in points";
+    panel.width = width;
+    for (const Json& row : result["rows"]) {
+      const Json* const c = FindComparison(result, row, to, Text(*column, "id"));
+      if (c == nullptr) continue;
+      panel.rows.push_back({Text(row, "title"), Text(row, "color").empty() ? "#555555" : Text(row, "color"),
+                            number(*c, "difference"), number(*c, "low"), number(*c, "high"),
+                            number(*c, "paper_difference")});
+    }
+    if (panel.rows.empty()) continue;
+    panels.push_back(std::move(panel));
+    captions.push_back(Text(*column, "title"));
+  }
+  ShareAxis(&panels);
+  for (size_t i = 0; i < panels.size(); ++i) figures->Draw(panels[i], captions[i], block);
+}
+
+void AddComparisons(const Json& result, Figures* figures, Document* document) {
   if (!result.contains("comparisons") || result["comparisons"].empty()) return;
   std::map<std::string, std::string> titles;
   for (const Json& row : result["rows"]) titles[row["id"]] = Text(row, "title");
-  document->Heading("Differences on the same draws");
-  document->Text(
-      "Accuracy after the last step, in points: a row's minus the compared row's, draw by draw, with the 95 % "
-      "interval of the mean difference. An interval that holds 0 shows no difference. There are many of them: of "
-      "twenty true zeros one looks different.");
   std::vector<std::string> tos;
   for (const Json& c : result["comparisons"]) {
     if (std::find(tos.begin(), tos.end(), c["to"]) == tos.end()) tos.push_back(c["to"]);
   }
-  std::vector<std::string> header = {"Method"};
-  std::vector<std::pair<std::string, std::string>> columns;  // to, suite
+  // Accuracies; the other columns' differences are in the results file.
+  std::vector<const Json*> shown, parts;
+  for (const Json& column : result["columns"]) {
+    if (column["measure"] != "ACCURACY_PERCENT" && !IsFewShot(column)) continue;
+    (IsFewShot(column) && column["group"] != "" ? parts : shown).push_back(&column);
+  }
+  const bool few_shot = HasFewShotColumns(result);
+  document->Heading(few_shot ? "Differences on the same draws and episodes" : "Differences on the same draws");
+  document->Text(
+      "Accuracy after the last step, in points: a row's minus the compared row's, draw by draw, with the 95 % "
+      "interval of the mean difference. An interval that holds 0 shows no difference. There are many of them: of "
+      "twenty true zeros one looks different.");
+  if (few_shot) {
+    const Json& meta_seeds = result["protocol"]["meta_seeds"];
+    document->Text(absl::StrCat(
+        "In few-shot columns the difference of an episode is the mean over its repetitions, and the interval is over "
+        "episodes: repetitions share their episodes and are not independent of each other. So it tells what other "
+        "episodes would change, with these meta-trainings; what other meta-trainings would change, the standard "
+        "deviation over repetitions tells. ",
+        meta_seeds > 1 ? absl::StrCat("The draws share ", meta_seeds.dump(), " meta-trainings in the same way.") : ""));
+  }
+  Block block{Block::kFigures};
+  block.wide = true;
+  AddDifferencePanels(result, tos[0], shown, /*width=*/430, figures, &block);
+  if (!block.figures.empty()) {
+    const bool paper = std::any_of(result["comparisons"].begin(), result["comparisons"].end(),
+                                   [](const Json& c) { return c.contains("paper_difference"); });
+    document->Text(absl::StrCat("Differences to ", titles[tos[0]], ", with 95 % intervals.",
+                                paper ? " A hollow diamond is the paper's own difference, which comes from another "
+                                        "encoder and other data: information, no verdict."
+                                      : ""));
+    document->blocks.push_back(block);
+  }
+  Block groups{Block::kFigures};
+  AddDifferencePanels(result, tos[0], parts, /*width=*/390, figures, &groups);
+  if (!groups.figures.empty()) {
+    document->Text("The same for the groups of families within the few-shot columns, on an axis of their own.");
+    document->blocks.push_back(groups);
+  }
   for (const std::string& to : tos) {
-    for (const Json& suite : result["protocol"]["suites"]) {
-      columns.emplace_back(to, suite);
-      header.push_back(absl::StrCat("minus ", titles[to], ", ", SuiteTitle(suite)));
-    }
+    AddDifferenceTable(result, to, shown, absl::StrCat("Minus ", titles[to]), document);
+    if (parts.empty()) continue;
+    document->FoldBegin(absl::StrCat("Groups of few-shot episodes, minus ", titles[to]));
+    AddDifferenceTable(result, to, parts, "", document);
+    document->FoldEnd();
   }
-  std::vector<std::vector<TableCell>> rows;
-  for (const Json& row : result["rows"]) {
-    rows.push_back({RowName(row)});
-    rows.back()[0].note.clear();
-    for (const auto& [to, suite] : columns) {
-      TableCell cell{"–"};
-      for (const Json& c : result["comparisons"]) {
-        if (c["row"] != row["id"] || c["to"] != to || c["suite"] != suite || c["measure"] != "accuracy") continue;
-        cell.text = Signed(c["difference"], 1);
-        if (c["low"].is_number()) {
-          cell.small = absl::StrCat("[", Signed(c["low"], 1), ", ", Signed(c["high"], 1), "]");
-        }
-      }
-      rows.back().push_back(cell);
-    }
-  }
-  document->Table("", header, rows, /*cards=*/true);
 }
 
 void AddFewShot(const Json& result, Figures* figures, Document* document) {
   if (!result.contains("few_shot")) return;
   const Json& few_shot = result["few_shot"];
-  document->Heading("How good the start is: few examples, few steps");
-  document->Text(absl::StrCat("Accuracy in % on ", few_shot["episodes"].dump(),
-                              " few-shot episodes a setting, the same for every start, after 0 to ",
-                              few_shot["steps"].dump(),
-                              " steps. Intervals (95 %) are over episodes. Differences are to the ",
-                              "compared start on the same episodes. ", Text(few_shot, "note")));
+  const bool of_rows = HasFewShotColumns(result);
+  document->Heading(of_rows ? "Few-shot episodes by group and step" : "How good the start is: few examples, few steps");
+  document->Text(
+      absl::StrCat("Accuracy in % on ", few_shot["episodes"].dump(),
+                   " few-shot episodes a setting, the same for every ", of_rows ? "row" : "start", ", after 0 to ",
+                   few_shot["steps"].dump(), " steps. Intervals (95 %) are over episodes. Differences are to the ",
+                   of_rows ? "compared row" : "compared start", " on the same episodes. ", Text(few_shot, "note")));
   Block legend{Block::kLegend}, block{Block::kFigures};
   legend.rows.emplace_back();
   std::map<std::string, const Json*> starts;
@@ -330,6 +455,7 @@ void AddFewShot(const Json& result, Figures* figures, Document* document) {
   }
   const std::string compare_to = few_shot["compare_to"];
   for (const Json& shots : few_shot["shots"]) {
+    if (of_rows && few_shot["marks"].size() < 3) break;  // the differences have been shown, and two points are no curve
     for (const Json& group : few_shot["groups"]) {
       if (group["id"] == "all") continue;
       Panel panel{absl::StrCat("few_shot_", shots.dump(), "_", Text(group, "id")), "adaptation steps", "accuracy, %"};
@@ -355,7 +481,7 @@ void AddFewShot(const Json& result, Figures* figures, Document* document) {
     document->FoldBegin(
         absl::StrCat(shots.dump(), shots == 1 ? " example" : " examples", " a class, by group and step"));
     for (const Json& group : few_shot["groups"]) {
-      std::vector<std::string> header = {"Start"};
+      std::vector<std::string> header = {of_rows ? "Method" : "Start"};
       std::vector<std::vector<TableCell>> rows;
       int64_t n = 0;
       for (const Json& one : few_shot["results"]) {
@@ -367,7 +493,11 @@ void AddFewShot(const Json& result, Figures* figures, Document* document) {
         TableCell name{Text(*starts[one["start"]], "title")};
         name.color = Text(*starts[one["start"]], "color");
         name.dashed = starts[one["start"]]->value("dashed", false);
-        if (one["seeds"] > 1) name.note = absl::StrCat(one["seeds"].dump(), " meta-trainings");
+        if (one["seeds"] > 1) {
+          name.note =
+              absl::StrCat(one["seeds"].dump(),
+                           starts[one["start"]]->value("meta_learns", true) ? " meta-trainings" : " adaptation seeds");
+        }
         if (one.contains("failed")) name.note = absl::StrCat(one["failed"].dump(), " episodes failed");
         rows.push_back({name});
         for (size_t i = 0; i < one["marks"].size(); ++i) {
@@ -379,7 +509,7 @@ void AddFewShot(const Json& result, Figures* figures, Document* document) {
           }
           if (one["sd_seeds"][i].is_number()) {
             cell.note +=
-                absl::StrCat(cell.note.empty() ? "" : " · ", "sd over meta-trainings ", Fixed(one["sd_seeds"][i], 1));
+                absl::StrCat(cell.note.empty() ? "" : " · ", "sd over repetitions ", Fixed(one["sd_seeds"][i], 1));
           }
           rows.back().push_back(cell);
         }
@@ -420,23 +550,65 @@ void AddParameters(const Json& result, Document* document) {
 }
 
 void AddMetaTraining(const Json& result, Document* document) {
-  std::vector<std::vector<TableCell>> rows;
+  std::vector<std::vector<TableCell>> rows, each;
+  bool orders = false;
   for (const Json& row : result["rows"]) {
     if (!row.contains("meta_training")) continue;
+    std::vector<double> first, last;
+    Json tasks;
+    int64_t failed = 0;
     for (const Json& one : row["meta_training"]) {
-      rows.push_back({RowName(row),
+      each.push_back({RowName(row),
                       {one["seed"].dump()},
                       {one["steps"].dump()},
                       {DurationText(one["seconds"].get<double>())},
                       {Fixed(one["first_loss"], 3)},
                       {Fixed(one["last_loss"], 3)}});
-      if (one.contains("error")) rows.back()[1].note = Text(one, "error");
+      if (one.contains("order")) {
+        each.back()[1].note = Text(one, "order");
+        orders = true;
+      }
+      if (one.contains("error")) {
+        each.back()[1].note = Text(one, "error");
+        ++failed;
+        continue;
+      }
+      if (one.contains("tasks") && one["tasks"].is_number()) tasks = one["tasks"];
+      if (one["first_loss"].is_number()) first.push_back(one["first_loss"]);
+      if (one["last_loss"].is_number()) last.push_back(one["last_loss"]);
     }
+    TableCell seconds{"–"};
+    if (row.contains("meta_training_median_seconds")) {
+      const double median = row["meta_training_median_seconds"];
+      seconds.text = DurationText(median);
+      if (tasks.is_number() && tasks > 0)
+        seconds.small = absl::StrFormat("%.2f s a task", median / tasks.get<double>());
+    }
+    TableCell count{absl::StrCat(row["meta_training"].size())};
+    if (failed > 0) count.note = absl::StrCat(failed, " failed");
+    rows.push_back({RowName(row),
+                    count,
+                    {tasks.is_number() ? tasks.dump() : "–"},
+                    seconds,
+                    {first.empty() ? "–" : absl::StrFormat("%.3f", Summarize(first).mean)},
+                    {last.empty() ? "–" : absl::StrFormat("%.3f", Summarize(last).mean)}});
   }
   if (rows.empty()) return;
   document->Heading("Meta-training");
-  document->Table("Query losses are means over the first and the last tenth of the steps, on tasks as they came.",
-                  {"Method", "Seed", "Steps", "Time", "Query loss, first tenth", "last tenth"}, rows, /*cards=*/true);
+  const std::string shapes = Text(result["protocol"], "meta_train_tasks");
+  if (!shapes.empty()) document->Text(absl::StrCat("Episodes of meta-training: ", shapes, "."));
+  document->Table(
+      "Times are medians over the meta-trainings, of a whole one on one core. Query losses are means over the first "
+      "and "
+      "the last tenth of the steps, on tasks as they came.",
+      {"Method", "Meta-trainings", "Tasks each", "Time of one", "Query loss, first tenth", "last tenth"}, rows,
+      /*cards=*/true);
+  document->FoldBegin("Every meta-training");
+  document->Table(orders ? "Below a seed stands the file, beside the results, with the tasks in the order in which the "
+                           "training visited them and the difficulty of each where it was measured."
+                         : "",
+                  {"Method", "Seed", "Steps", "Time", "Query loss, first tenth", "last tenth"}, each, /*cards=*/true);
+  document->FoldEnd();
 }
 
 void AddReasons(const Json& result, Document* document) {
@@ -449,6 +621,12 @@ void AddReasons(const Json& result, Document* document) {
       "INCONCLUSIVE when it straddles the margin or there is only one run, and NOT_ATTEMPTED with a reason otherwise. "
       "A failed run "
       "makes its cell RUN_FAILED.");
+  if (HasFewShotColumns(result)) {
+    document->Text(
+        "In few-shot columns the interval holds both errors, of the repetitions and of the episodes: equal repetitions "
+        "on "
+        "the same episodes are no certainty.");
+  }
   const std::string not_comparable = Text(result["protocol"], "not_comparable");
   if (!not_comparable.empty())
     document->Text(absl::StrCat("The paper's own numbers stand beside ours as NOT_COMPARABLE: ", not_comparable));
@@ -529,14 +707,19 @@ Document MakeDocument(const Json& result, Figures* figures) {
   Document document;
   AddHeader(result, &document);
   AddCells(result, /*in_paper=*/true,
-           absl::StrCat(Text(result, "paper"), ". Ours: mean ± standard deviation over the draws. "), &document);
+           absl::StrCat(Text(result, "paper"), ". Ours: mean ± standard deviation over the draws",
+                        HasFewShotColumns(result) ? ", in few-shot columns over the repetitions. " : ". "),
+           &document);
   if (IsMeasured(result)) {
     document.Heading("Beyond the paper's columns");
-    AddCells(result, /*in_paper=*/false, "The same rows on our other suites; not counted in the headline.", &document);
+    AddCells(result, /*in_paper=*/false,
+             HasFewShotColumns(result) ? "Parts of the paper's columns; not counted in the headline."
+                                       : "The same rows on our other suites; not counted in the headline.",
+             &document);
     AddCurves(result, figures, &document);
     AddSteps(result, &document);
     AddTasks(result, &document);
-    AddComparisons(result, &document);
+    AddComparisons(result, figures, &document);
     AddFewShot(result, figures, &document);
     AddParameters(result, &document);
     AddMetaTraining(result, &document);

@@ -52,6 +52,107 @@ class RowRuns {
   CellMap cells_;
 };
 
+// Accuracies in percent of one start with one number of shots at one mark, by episode and repetition.
+class EpisodeGrid {
+ public:
+  void Add(int episode, int replicate, double value) { values_[episode][replicate] = value; }
+  bool empty() const { return values_.empty(); }
+
+  // One value an episode, the mean over its repetitions: the ones that are independent of each other. Repetitions share
+  // their episodes, so that all values together are not.
+  std::vector<double> EpisodeMeans() const {
+    std::vector<double> means;
+    for (const auto& [episode, values] : values_) means.push_back(Mean(values));
+    return means;
+  }
+  // One value a repetition, the mean over its episodes.
+  std::vector<double> ReplicateMeans() const {
+    std::map<int, std::map<int, double>> by_replicate;
+    for (const auto& [episode, values] : values_) {
+      for (const auto& [replicate, value] : values) by_replicate[replicate][episode] = value;
+    }
+    std::vector<double> means;
+    for (const auto& [replicate, values] : by_replicate) means.push_back(Mean(values));
+    return means;
+  }
+  // This minus the other where both have the same episode and repetition.
+  EpisodeGrid Minus(const EpisodeGrid& other) const {
+    EpisodeGrid difference;
+    for (const auto& [episode, values] : values_) {
+      const auto theirs = other.values_.find(episode);
+      if (theirs == other.values_.end()) continue;
+      for (const auto& [replicate, value] : values) {
+        const auto found = theirs->second.find(replicate);
+        if (found != theirs->second.end()) difference.Add(episode, replicate, value - found->second);
+      }
+    }
+    return difference;
+  }
+
+ private:
+  static double Mean(const std::map<int, double>& values) {
+    double sum = 0;
+    for (const auto& [key, value] : values) sum += value;
+    return sum / static_cast<double>(values.size());
+  }
+
+  std::map<int, std::map<int, double>> values_;
+};
+
+// The few-shot part of a run.
+class Episodes {
+ public:
+  explicit Episodes(const TableRun& run) {
+    for (const Cell& cell : run.cells) {
+      if (cell.suite == "few_shot") cells_[{cell.row, cell.shots}].push_back(&cell);
+    }
+  }
+  // `mark`: its index in the profile's list; -1: the last one. No group: all families.
+  EpisodeGrid Accuracies(const std::string& start, int shots, const FewShot::Group* group, int mark) const {
+    EpisodeGrid grid;
+    for (const Cell* cell : Find(start, shots)) {
+      if (!cell->error.empty() || !InGroup(*cell, group)) continue;
+      const std::vector<CurvePoint>& curve = cell->run.curve;
+      grid.Add(cell->draw, cell->replicate, 100 * (mark < 0 ? curve.back() : curve.at(mark)).accuracy);
+    }
+    return grid;
+  }
+  int64_t Count(const std::string& start, int shots) const { return static_cast<int64_t>(Find(start, shots).size()); }
+  // Of all families: what family a failed episode is of may not be known.
+  int64_t Failed(const std::string& start, int shots) const {
+    const std::vector<const Cell*>& cells = Find(start, shots);
+    return std::count_if(cells.begin(), cells.end(), [](const Cell* cell) { return !cell->error.empty(); });
+  }
+  std::string FirstError(const std::string& start, int shots) const {
+    for (const Cell* cell : Find(start, shots)) {
+      if (!cell->error.empty()) return cell->error;
+    }
+    return "";
+  }
+  int64_t Replicates(const std::string& start) const {
+    std::set<int> replicates;
+    for (const auto& [key, cells] : cells_) {
+      if (key.first != start) continue;
+      for (const Cell* cell : cells) replicates.insert(cell->replicate);
+    }
+    return static_cast<int64_t>(replicates.size());
+  }
+
+ private:
+  const std::vector<const Cell*>& Find(const std::string& start, int shots) const {
+    static const auto* const kNone = new std::vector<const Cell*>;
+    const auto found = cells_.find({start, shots});
+    return found == cells_.end() ? *kNone : found->second;
+  }
+  static bool InGroup(const Cell& cell, const FewShot::Group* group) {
+    if (group == nullptr) return true;
+    const std::string family = cell.task.substr(0, cell.task.find('/'));
+    return std::find(group->families().begin(), group->families().end(), family) != group->families().end();
+  }
+
+  std::map<std::pair<std::string, int>, std::vector<const Cell*>> cells_;
+};
+
 double FinalAccuracy(const Cell& cell) { return 100 * cell.run.curve.back().accuracy; }
 double FinalF1(const Cell& cell) { return cell.run.curve.back().macro_f1; }
 double Seconds(const Cell& cell) { return cell.run.report.seconds; }
@@ -99,25 +200,75 @@ std::optional<double> PaperValue(const Table& table, const Row& row, const Colum
 
 Json OrNull(std::optional<double> value) { return value.has_value() ? Json(*value) : Json(); }
 
-Json MakeCell(const Table& table, const Profile& profile, const Row& row, const Column& column, bool quick,
-              const TableRun* run) {
+// Whether [first, first + count) of the expected value and of this run have one in common. One that says nothing of its
+// numbers has none.
+bool Overlap(bool known, int first, int count, int our_first, int our_count) {
+  return known && our_first < first + count && first < our_first + our_count;
+}
+
+// What of this run the expected value comes from; nullptr if nothing. A run that finds itself again says nothing.
+const char* Shared(const Expected& expected, const Profile& profile, const Column& column, bool meta_learns) {
+  if (expected.exact()) return nullptr;
+  if (meta_learns && Overlap(expected.has_first_meta_seed(), expected.first_meta_seed(), expected.meta_seeds(),
+                             profile.first_meta_seed(), profile.meta_seeds())) {
+    return "meta-trainings";
+  }
+  if (column.measure() == Column::FEW_SHOT_ACCURACY_PERCENT) {
+    const FewShot& few_shot = profile.few_shot();
+    return Overlap(expected.has_first_episode(), expected.first_episode(), expected.episodes(),
+                   few_shot.first_episode(), few_shot.episodes())
+               ? "episodes"
+               : nullptr;
+  }
+  return Overlap(expected.has_first_draw(), expected.first_draw(), expected.n(), profile.first_draw(), profile.draws())
+             ? "draws"
+             : nullptr;
+}
+
+// A cell's values: one a draw, or one a repetition of the few-shot episodes.
+struct CellValues {
   std::vector<double> values;
-  int64_t failed = 0;
-  const std::string not_attempted = NotAttemptedReason(profile, row.id());
-  if (run != nullptr && not_attempted.empty()) {
-    const RowRuns runs(*run, row.id(), column.suite()), ratio_runs(*run, table.ratio_row(), column.suite());
-    for (const int draw : runs.draws()) {
-      const std::optional<double> value = Measure(column, runs, ratio_runs, draw);
-      if (value.has_value()) {
-        values.push_back(*value);
-      } else {
-        ++failed;
-      }
+  std::vector<double> episodes;  // of few-shot accuracy: one an episode, the mean over its repetitions
+  std::string failed;            // what failed, or empty
+  int64_t failures = 0;
+};
+
+CellValues MeasureCell(const Table& table, const Profile& profile, const Row& row, const Column& column,
+                       const TableRun& run) {
+  CellValues cell;
+  if (column.measure() == Column::FEW_SHOT_ACCURACY_PERCENT) {
+    const Episodes episodes(run);
+    const FewShot::Group* const group = FindGroup(profile.few_shot(), column.group());
+    const EpisodeGrid grid = episodes.Accuracies(row.id(), column.shots(), group, -1);
+    cell.failures = episodes.Failed(row.id(), column.shots());
+    cell.failed = absl::StrCat(cell.failures, " of ", episodes.Count(row.id(), column.shots()), " episodes failed");
+    cell.values = grid.ReplicateMeans();
+    cell.episodes = grid.EpisodeMeans();
+    return cell;
+  }
+  const RowRuns runs(run, row.id(), column.suite()), ratio_runs(run, table.ratio_row(), column.suite());
+  for (const int draw : runs.draws()) {
+    const std::optional<double> value = Measure(column, runs, ratio_runs, draw);
+    if (value.has_value()) {
+      cell.values.push_back(*value);
+    } else {
+      ++cell.failures;
     }
   }
+  cell.failed = absl::StrCat(cell.failures, " of ", cell.failures + cell.values.size(), " draws failed");
+  return cell;
+}
+
+Json MakeCell(const Table& table, const Profile& profile, const Row& row, const Column& column, bool quick,
+              const TableRun* run) {
+  const std::string not_attempted = NotAttemptedReason(profile, row.id());
+  CellValues measured;
+  if (run != nullptr && not_attempted.empty()) measured = MeasureCell(table, profile, row, column, *run);
+  const bool few_shot = column.measure() == Column::FEW_SHOT_ACCURACY_PERCENT;
+  const bool meta_learns = run != nullptr && run->meta_learns.count(row.id()) > 0 && run->meta_learns.at(row.id());
   const RowSettings* const settings = FindRowSettings(profile, row.id());
   const Expected* const expected = settings == nullptr ? nullptr : FindExpected(*settings, column.id());
-  const Summary ours = Summarize(values);
+  const Summary ours = Summarize(measured.values), ours_episodes = Summarize(measured.episodes);
   const double margin = column.margin_is_relative() && expected != nullptr
                             ? column.margin() * std::abs(expected->mean())
                             : column.margin();
@@ -125,8 +276,8 @@ Json MakeCell(const Table& table, const Profile& profile, const Row& row, const 
   Judgement judgement;
   if (!not_attempted.empty()) {
     judgement = {Verdict::kNotAttempted, not_attempted};
-  } else if (failed > 0) {
-    judgement = {Verdict::kRunFailed, absl::StrCat(failed, " of ", failed + ours.n, " draws failed")};
+  } else if (measured.failures > 0) {
+    judgement = {Verdict::kRunFailed, measured.failed};
   } else if (!column.not_judged().empty()) {
     judgement = {Verdict::kNotComparable, column.not_judged()};
   } else if (column.measure() == Column::WALL_RATIO && row.id() == table.ratio_row()) {
@@ -134,17 +285,20 @@ Json MakeCell(const Table& table, const Profile& profile, const Row& row, const 
   } else if (quick) {
     judgement = {Verdict::kNotAttempted,
                  "BUDGET: --quick runs fewer tasks, draws and steps than the expected value is for"};
-  } else if (expected != nullptr && expected->has_first_draw() && !expected->exact() &&
-             profile.first_draw() < expected->first_draw() + expected->n() &&
-             expected->first_draw() < profile.first_draw() + profile.draws()) {
-    judgement = {Verdict::kNotAttempted, "SAME_DRAWS: the expected value comes from draws of this run"};
+  } else if (const char* shared = expected == nullptr ? nullptr : Shared(*expected, profile, column, meta_learns);
+             shared != nullptr) {
+    judgement = {Verdict::kNotAttempted,
+                 absl::StrCat("SAME_DRAWS: the expected value comes from ", shared, " of this run")};
   } else {
     std::optional<ExpectedValue> value;
-    if (expected != nullptr)
-      value = ExpectedValue{{expected->n(), expected->mean(), expected->sd()}, expected->exact()};
-    judgement = JudgeCell(ours, failed, value, margin > 0 ? margin : column.margin());
+    if (expected != nullptr) {
+      Summary theirs{expected->n(), expected->mean(), expected->sd()};
+      if (few_shot) theirs = CrossedSummary(theirs, {expected->episodes(), expected->mean(), expected->sd_episodes()});
+      value = ExpectedValue{theirs, expected->exact()};
+    }
+    judgement = JudgeCell(few_shot ? CrossedSummary(ours, ours_episodes) : ours, measured.failures, value,
+                          margin > 0 ? margin : column.margin(), /*n_counts_runs=*/!few_shot);
     const bool decided = judgement.verdict == Verdict::kReproduced || judgement.verdict == Verdict::kNotReproduced;
-    const bool meta_learns = run != nullptr && run->meta_learns.count(row.id()) > 0 && run->meta_learns.at(row.id());
     if (decided && meta_learns && profile.meta_seeds() < 2 && !expected->exact()) {
       // Its draws share one meta-training, whose chance their spread does not hold.
       judgement.verdict = Verdict::kInconclusive;
@@ -156,7 +310,11 @@ Json MakeCell(const Table& table, const Profile& profile, const Row& row, const 
   cell["mean"] = ours.n > 0 ? Json(ours.mean) : Json();
   cell["sd"] = ours.n > 1 ? Json(ours.sd) : Json();
   cell["n"] = ours.n;
-  cell["values"] = values;
+  cell["values"] = measured.values;
+  if (few_shot && ours_episodes.n > 0) {
+    cell["episodes"] = ours_episodes.n;
+    cell["sd_episodes"] = ours_episodes.n > 1 ? Json(ours_episodes.sd) : Json();
+  }
   const std::optional<double> paper = PaperValue(table, row, column);
   cell["paper"] = OrNull(paper);
   if (paper.has_value() && !profile.not_comparable().empty()) {
@@ -180,6 +338,12 @@ Json MakeCell(const Table& table, const Profile& profile, const Row& row, const 
   }
   if (judgement.runs_to_decide > 0) cell["runs_to_decide"] = judgement.runs_to_decide;
   return cell;
+}
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
 // Mean accuracy over the suite's tasks at each mark, with spread and interval over the draws.
@@ -288,16 +452,21 @@ Json MakeRow(const TableDefinition& definition, const Profile& profile, const Ro
   json["parameters"] = RowParameters(*run, row.id());
   for (const std::string& suite : profile.suites())
     json["curves"][suite] = Curve(RowRuns(*run, row.id(), suite), profile);
+  std::vector<double> seconds;
   for (const MetaTraining& training : run->meta_trainings) {
     if (training.row != row.id()) continue;
     Json one = {{"seed", training.seed},
                 {"steps", training.steps},
+                {"tasks", training.tasks > 0 ? Json(training.tasks) : Json()},
                 {"seconds", training.seconds},
                 {"first_loss", training.first_loss},
                 {"last_loss", training.last_loss}};
+    if (training.tasks > 0) one["order"] = absl::StrCat("meta/", row.id(), "-seed", training.seed, "-order.json");
     if (!training.error.empty()) one["error"] = training.error;
     json["meta_training"].push_back(one);
+    if (training.error.empty()) seconds.push_back(training.seconds);
   }
+  if (!seconds.empty()) json["meta_training_median_seconds"] = Median(seconds);
   return json;
 }
 
@@ -310,28 +479,54 @@ Json Difference(const DifferenceInterval& interval, size_t n) {
   return json;
 }
 
+// A row's column minus that of another row, on what both were run on.
+std::optional<Json> Compare(const Profile& profile, const TableRun& run, const Episodes& episodes,
+                            const std::string& row, const std::string& to, const Column& column) {
+  Json comparison = {{"row", row}, {"to", to}, {"column", column.id()}};
+  if (column.measure() == Column::FEW_SHOT_ACCURACY_PERCENT) {
+    const FewShot::Group* const group = FindGroup(profile.few_shot(), column.group());
+    const EpisodeGrid difference =
+        episodes.Accuracies(row, column.shots(), group, -1).Minus(episodes.Accuracies(to, column.shots(), group, -1));
+    if (difference.empty()) return std::nullopt;
+    const Summary by_episode = Summarize(difference.EpisodeMeans()),
+                  by_replicate = Summarize(difference.ReplicateMeans());
+    comparison.update(
+        {{"suite", "few_shot"}, {"measure", "accuracy"}, {"shots", column.shots()}, {"group", column.group()}});
+    comparison.update(Difference(MeanInterval(by_episode, kConfidence), by_episode.n));
+    comparison["replicates"] = by_replicate.n;
+    comparison["sd_replicates"] = by_replicate.n > 1 ? Json(by_replicate.sd) : Json();
+    return comparison;
+  }
+  const bool accuracy = column.measure() == Column::ACCURACY_PERCENT;
+  if (!accuracy && column.measure() != Column::MACRO_F1) return std::nullopt;
+  const auto value = accuracy ? FinalAccuracy : FinalF1;
+  const RowRuns ours(run, row, column.suite()), theirs(run, to, column.suite());
+  std::vector<double> a, b;
+  for (const int draw : ours.draws()) {
+    const std::optional<double> x = ours.Mean(draw, value), y = theirs.Mean(draw, value);
+    if (!x.has_value() || !y.has_value()) continue;
+    a.push_back(*x);
+    b.push_back(*y);
+  }
+  if (a.empty()) return std::nullopt;
+  comparison.update({{"suite", column.suite()}, {"measure", accuracy ? "accuracy" : "f1"}});
+  comparison.update(Difference(PairedInterval(a, b, kConfidence), a.size()));
+  return comparison;
+}
+
 Json Comparisons(const Table& table, const Profile& profile, const TableRun& run) {
   Json comparisons = Json::array();
+  const Episodes episodes(run);
   for (const std::string& to : table.compare_to()) {
     for (const Row& row : table.rows()) {
       if (row.id() == to) continue;
-      for (const std::string& suite : profile.suites()) {
-        const RowRuns ours(run, row.id(), suite), theirs(run, to, suite);
-        const std::pair<const char*, double (*)(const Cell&)> measures[] = {{"accuracy", FinalAccuracy},
-                                                                            {"f1", FinalF1}};
-        for (const auto& [name, value] : measures) {
-          std::vector<double> a, b;
-          for (const int draw : ours.draws()) {
-            const std::optional<double> x = ours.Mean(draw, value), y = theirs.Mean(draw, value);
-            if (!x.has_value() || !y.has_value()) continue;
-            a.push_back(*x);
-            b.push_back(*y);
-          }
-          if (a.empty()) continue;
-          Json comparison = {{"row", row.id()}, {"to", to}, {"suite", suite}, {"measure", name}};
-          comparison.update(Difference(PairedInterval(a, b, kConfidence), a.size()));
-          comparisons.push_back(comparison);
-        }
+      for (const Column& column : table.columns()) {
+        std::optional<Json> comparison = Compare(profile, run, episodes, row.id(), to, column);
+        if (!comparison.has_value()) continue;
+        const std::optional<double> ours = PaperValue(table, row, column),
+                                    theirs = PaperValue(table, *FindRow(table, to), column);
+        if (ours.has_value() && theirs.has_value()) (*comparison)["paper_difference"] = *ours - *theirs;
+        comparisons.push_back(*std::move(comparison));
       }
     }
   }
@@ -339,38 +534,35 @@ Json Comparisons(const Table& table, const Profile& profile, const TableRun& run
 }
 
 // The few-shot part: accuracy by start, shots, group of families and mark. An episode's value is its mean over the
-// meta-trainings, so that intervals are over episodes; the spread over meta-trainings is told apart.
+// repetitions, so that intervals are over episodes; the spread over repetitions is told apart.
 class FewShotTable {
  public:
-  FewShotTable(const FewShot& few_shot, const TableRun& run) : few_shot_(few_shot) {
-    for (const Cell& cell : run.cells) {
-      if (cell.suite != "few_shot") continue;
-      if (!cell.error.empty()) {
-        ++failed_[{cell.row, cell.shots}];
-        continue;
-      }
-      cells_[{cell.row, cell.shots}][cell.draw].push_back(&cell);
-      seeds_[cell.row].insert(cell.meta_seed);
-    }
-  }
+  FewShotTable(const Table& table, const FewShot& few_shot, const TableRun& run)
+      : table_(table), few_shot_(few_shot), run_(run), episodes_(run) {}
 
-  Json ToJson(const Table& table) const {
-    Json json = {{"shots", few_shot_.shots()}, {"episodes", few_shot_.episodes()},
-                 {"steps", few_shot_.steps()}, {"batch_size", few_shot_.batch_size()},
-                 {"marks", few_shot_.marks()}, {"compare_to", few_shot_.compare_to()},
+  Json ToJson() const {
+    Json json = {{"shots", few_shot_.shots()},
+                 {"episodes", few_shot_.episodes()},
+                 {"first_episode", few_shot_.first_episode()},
+                 {"steps", few_shot_.steps()},
+                 {"batch_size", few_shot_.batch_size()},
+                 {"marks", few_shot_.marks()},
+                 {"compare_to", few_shot_.compare_to()},
                  {"note", few_shot_.note()}};
     json["groups"].push_back({{"id", "all"}, {"title", "all"}});
     for (const FewShot::Group& group : few_shot_.groups()) {
       json["groups"].push_back({{"id", group.id()}, {"title", group.title()}, {"families", group.families()}});
     }
     for (const FewShot::Start& start : few_shot_.starts()) {
-      const Row& row = *FindRow(table, start.row());
+      const Row& row = *FindRow(table_, start.row());
+      const auto meta_learns = run_.meta_learns.find(start.row());
       json["starts"].push_back(
           {{"id", start.id()},
            {"title", start.title()},
            {"row", start.row()},
            {"color", row.color()},
            {"dashed", row.dashed()},
+           {"meta_learns", meta_learns != run_.meta_learns.end() && meta_learns->second},
            {"options", std::map<std::string, std::string>(start.options().begin(), start.options().end())}});
     }
     json["results"] = Json::array();
@@ -385,62 +577,34 @@ class FewShotTable {
   }
 
  private:
-  using Episodes = std::map<int, std::vector<const Cell*>>;
-
-  static bool InGroup(const Cell& cell, const FewShot::Group* group) {
-    if (group == nullptr) return true;
-    const std::string family = cell.task.substr(0, cell.task.find('/'));
-    return std::find(group->families().begin(), group->families().end(), family) != group->families().end();
-  }
-
-  // Accuracy at a mark by episode, averaged over meta-trainings.
-  std::map<int, double> Values(const std::string& start, int shots, const FewShot::Group* group, int mark) const {
-    std::map<int, double> values;
-    const auto found = cells_.find({start, shots});
-    if (found == cells_.end()) return values;
-    for (const auto& [episode, cells] : found->second) {
-      if (!InGroup(*cells[0], group)) continue;
-      double sum = 0;
-      for (const Cell* cell : cells) sum += 100 * cell->run.curve.at(mark).accuracy;
-      values[episode] = sum / static_cast<double>(cells.size());
-    }
-    return values;
-  }
-
   Json Result(const std::string& start, int shots, const FewShot::Group* group) const {
     Json json = {{"start", start}, {"shots", shots}, {"group", group == nullptr ? "all" : group->id()}};
-    const auto failed = failed_.find({start, shots});
-    if (failed != failed_.end()) json["failed"] = failed->second;
-    const auto seeds = seeds_.find(start);
-    json["seeds"] = seeds == seeds_.end() ? 0 : seeds->second.size();
+    const int64_t failed = episodes_.Failed(start, shots);
+    if (failed > 0) {
+      json["failed"] = failed;
+      json["first_error"] = episodes_.FirstError(start, shots);
+    }
+    json["seeds"] = episodes_.Replicates(start);
     for (const char* name :
          {"marks", "mean", "sd", "low", "high", "sd_seeds", "difference", "difference_low", "difference_high"}) {
       json[name] = Json::array();
     }
     json["n"] = 0;
+    const auto finite = [](double value) { return std::isfinite(value) ? Json(value) : Json(); };
     for (int i = 0; i < few_shot_.marks_size(); ++i) {
-      const std::map<int, double> values = Values(start, shots, group, i);
-      const std::map<int, double> base = Values(few_shot_.compare_to(), shots, group, i);
-      std::vector<double> all, ours, theirs;
-      for (const auto& [episode, value] : values) {
-        all.push_back(value);
-        const auto other = base.find(episode);
-        if (other == base.end()) continue;
-        ours.push_back(value);
-        theirs.push_back(other->second);
-      }
-      if (all.empty()) break;
-      const Summary summary = Summarize(all);
+      const EpisodeGrid ours = episodes_.Accuracies(start, shots, group, i);
+      if (ours.empty()) break;
+      const EpisodeGrid base = episodes_.Accuracies(few_shot_.compare_to(), shots, group, i);
+      const Summary summary = Summarize(ours.EpisodeMeans()), seeds = Summarize(ours.ReplicateMeans());
       const DifferenceInterval interval = MeanInterval(summary, kConfidence);
-      const DifferenceInterval difference = PairedInterval(ours, theirs, kConfidence);
-      const auto finite = [](double value) { return std::isfinite(value) ? Json(value) : Json(); };
+      const DifferenceInterval difference = MeanInterval(Summarize(ours.Minus(base).EpisodeMeans()), kConfidence);
       json["n"] = summary.n;
       json["marks"].push_back(few_shot_.marks(i));
       json["mean"].push_back(summary.mean);
       json["sd"].push_back(summary.n > 1 ? Json(summary.sd) : Json());
       json["low"].push_back(finite(interval.low));
       json["high"].push_back(finite(interval.high));
-      json["sd_seeds"].push_back(SeedSpread(start, shots, group, i));
+      json["sd_seeds"].push_back(seeds.n > 1 ? Json(seeds.sd) : Json());
       json["difference"].push_back(difference.difference);
       json["difference_low"].push_back(finite(difference.low));
       json["difference_high"].push_back(finite(difference.high));
@@ -448,22 +612,10 @@ class FewShotTable {
     return json;
   }
 
-  Json SeedSpread(const std::string& start, int shots, const FewShot::Group* group, int mark) const {
-    std::map<int, std::vector<double>> by_seed;
-    for (const auto& [episode, cells] : cells_.at({start, shots})) {
-      for (const Cell* cell : cells) {
-        if (InGroup(*cell, group)) by_seed[cell->meta_seed].push_back(100 * cell->run.curve.at(mark).accuracy);
-      }
-    }
-    std::vector<double> means;
-    for (const auto& [seed, values] : by_seed) means.push_back(Summarize(values).mean);
-    return means.size() > 1 ? Json(Summarize(means).sd) : Json();
-  }
-
+  const Table& table_;
   const FewShot& few_shot_;
-  std::map<std::pair<std::string, int>, Episodes> cells_;
-  std::map<std::pair<std::string, int>, int> failed_;
-  std::map<std::string, std::set<int>> seeds_;
+  const TableRun& run_;
+  const Episodes episodes_;
 };
 
 Json CountsToJson(const VerdictCounts& counts) {
@@ -527,6 +679,8 @@ Json BuildResult(const TableDefinition& definition, const Profile& profile, cons
                         {"draws", profile.draws()},
                         {"first_draw", profile.first_draw()},
                         {"meta_seeds", profile.meta_seeds()},
+                        {"first_meta_seed", profile.first_meta_seed()},
+                        {"meta_train_tasks", MetaTrainTasksText(profile.meta_train_tasks())},
                         {"shots", profile.shots()},
                         {"steps", profile.steps()},
                         {"batch_size", profile.batch_size()},
@@ -544,6 +698,9 @@ Json BuildResult(const TableDefinition& definition, const Profile& profile, cons
                                  {"not_judged", column.not_judged()},
                                  {"decimals", column.decimals()},
                                  {"note", column.note()}});
+    if (column.measure() != Column::FEW_SHOT_ACCURACY_PERCENT) continue;
+    result["columns"].back()["shots"] = column.shots();
+    result["columns"].back()["group"] = column.group();
   }
   for (const Row& row : table.rows()) result["rows"].push_back(MakeRow(definition, profile, row, context.quick, run));
   const VerdictCounts paper = Count(result, /*paper_only=*/true), all = CountVerdicts(result);
@@ -551,30 +708,44 @@ Json BuildResult(const TableDefinition& definition, const Profile& profile, cons
   result["counts"] = {{"paper", CountsToJson(paper)}, {"all", CountsToJson(all)}};
   if (run == nullptr) return result;
   result["comparisons"] = Comparisons(table, profile, *run);
-  if (profile.has_few_shot()) result["few_shot"] = FewShotTable(profile.few_shot(), *run).ToJson(table);
+  if (profile.has_few_shot()) result["few_shot"] = FewShotTable(table, profile.few_shot(), *run).ToJson();
   return result;
 }
 
 std::string ExpectedTextproto(const Json& result) {
   const Json& protocol = result["protocol"];
   const int first = protocol["first_draw"], draws = protocol["draws"];
-  const std::string source =
-      absl::StrCat("own run of ", result["started"].get<std::string>().substr(0, 10), ", commit ",
-                   result["git"].get<std::string>(), ", draws ", first, " to ", first + draws - 1);
+  const std::string run = absl::StrCat("own run of ", result["started"].get<std::string>().substr(0, 10), ", commit ",
+                                       result["git"].get<std::string>());
   std::string text = absl::StrCat("# For profile \"", result["profile"].get<std::string>(),
                                   "\"; exact values are arithmetic and are not listed.\n");
   for (const Json& row : result["rows"]) {
+    // Draws that meet other meta-trainings are other draws.
+    std::string meta;
+    if (row.contains("meta_training")) {
+      meta = absl::StrFormat(" first_meta_seed: %d meta_seeds: %d", protocol["first_meta_seed"].get<int>(),
+                             protocol["meta_seeds"].get<int>());
+    }
     std::string expected;
     for (const Json& column : result["columns"]) {
       const Json& cell = row["cells"][column["id"].get<std::string>()];
       if (!cell["mean"].is_number() || !cell["sd"].is_number()) continue;
-      if (column["measure"] == "PARAMETERS_PERCENT" || column["measure"] == "WALL_SECONDS") continue;
+      if (column["measure"] == "PARAMETERS_PERCENT" || column["not_judged"] != "") continue;
       if (column["measure"] == "WALL_RATIO" && row["id"] == protocol["ratio_row"]) continue;
+      std::string what = absl::StrCat(" first_draw: ", first),
+                  of = absl::StrCat("draws ", first, " to ", first + draws - 1);
+      if (column["measure"] == "FEW_SHOT_ACCURACY_PERCENT") {
+        if (!cell["sd_episodes"].is_number()) continue;
+        const int episode = result["few_shot"]["first_episode"], episodes = result["few_shot"]["episodes"];
+        what = absl::StrFormat(" first_episode: %d episodes: %d sd_episodes: %.4g", episode, episodes,
+                               cell["sd_episodes"].get<double>());
+        of = absl::StrCat("episodes ", episode, " to ", episode + episodes - 1);
+      }
       absl::StrAppend(
           &expected,
-          absl::StrFormat("      expected { column: \"%s\" mean: %.6g sd: %.4g n: %d first_draw: %d source: \"%s\" }\n",
+          absl::StrFormat("      expected { column: \"%s\" mean: %.6g sd: %.4g n: %d%s%s source: \"%s, %s\" }\n",
                           column["id"].get<std::string>(), cell["mean"].get<double>(), cell["sd"].get<double>(),
-                          cell["n"].get<int>(), first, source));
+                          cell["n"].get<int>(), what, meta, run, of));
     }
     if (!expected.empty()) {
       absl::StrAppend(&text, "    rows {\n      row: \"", row["id"].get<std::string>(), "\"\n", expected, "    }\n");

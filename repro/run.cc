@@ -35,8 +35,10 @@ ABSL_FLAG(std::string, table, "", "the table's definition; by default the one th
 ABSL_FLAG(std::string, profile, GBMOA_PROFILE, "desk, glue or 4xa100; --config=NAME of Bazel sets it, too");
 ABSL_FLAG(std::string, out, "", "folder of the results; by default gbmoa-out/TABLE-PROFILE where you stand");
 ABSL_FLAG(int, seeds, 0, "number of draws of the support sets; 0: as the table says");
-ABSL_FLAG(int, first_seed, -1,
-          "the first draw; -1: as the table says. Values to expect come from other draws than the run's");
+ABSL_FLAG(
+    int, first_seed, -1,
+    "N: draws and meta-trainings from N on, few-shot episodes from N times their number on; -1: as the table says. "
+    "Values to expect come from others than the run's");
 ABSL_FLAG(int, threads, 0, "jobs at a time, each on one core; 0: one a processor");
 ABSL_FLAG(bool, quick, false, "a run of a minute or two to see that all works; its numbers are not judged");
 ABSL_FLAG(bool, fresh, false, "run everything again, whatever an earlier run left in the folder");
@@ -119,8 +121,12 @@ int Main(int argc, char** argv) {
   std::signal(SIGINT, OnSignal);
   std::signal(SIGTERM, OnSignal);
   arguments.stopped = [] { return interrupted.load(); };
-  return TableMain(arguments, [](const Profile&) {
-    return MakeDeskWorld({absl::GetFlag(FLAGS_backbone), absl::GetFlag(FLAGS_precision)});
+  return TableMain(arguments, [](const Profile& profile) {
+    DeskWorldOptions options;
+    options.backbone = absl::GetFlag(FLAGS_backbone);
+    options.precision = absl::GetFlag(FLAGS_precision);
+    options.meta_train_tasks = profile.meta_train_tasks();
+    return MakeDeskWorld(options);
   });
 }
 

@@ -27,6 +27,8 @@
 #include "gbmoa/base/status_macros.h"
 #include "gbmoa/base/threads.h"
 #include "repro/desk_world.h"
+#include "repro/meta_key.h"
+#include "repro/table.h"
 
 ABSL_FLAG(std::string, learners, "frozen_prototypes|adapter_tuning|gbmoa",
           "learners to compare, separated by |, each NAME or NAME:option=value,option=value");
@@ -36,6 +38,11 @@ ABSL_FLAG(std::vector<std::string>, marks, std::vector<std::string>({"0", "5", "
           "steps at which accuracy is taken");
 ABSL_FLAG(int, batch_size, 0, "examples a step; 0: the whole support set");
 ABSL_FLAG(int, seed, 0, "of meta-training");
+ABSL_FLAG(std::vector<std::string>, train_shapes, {},
+          "ways x shots of meta-training episodes, as 3x2,5x2; empty: the default");
+ABSL_FLAG(int, train_query, 0, "queries a class of meta-training episodes; 0: the default");
+ABSL_FLAG(int, train_pair_shots, 0, "examples a class of meta-training episodes of pairs; 0: the default");
+ABSL_FLAG(int, train_pair_query, 0, "queries a class of meta-training episodes of pairs; 0: the default");
 ABSL_FLAG(int, threads, 2, "workers");
 ABSL_FLAG(bool, tasks, false, "the validation tasks with 16 shots and 3 draws instead of few-shot episodes");
 ABSL_FLAG(std::string, cache, "", "folder for meta-trained states, by learner, options and seed; empty: none");
@@ -47,6 +54,7 @@ struct Spec {
   std::string text, method;
   LearnerOptions options;
   std::unique_ptr<Learner> learner;
+  std::string meta_training;  // what it took; empty: none
 };
 
 // One unit of evaluation: a support set, a query set, and the group it is reported in.
@@ -70,6 +78,30 @@ absl::StatusOr<Spec> ParseSpec(const std::string& text) {
   return spec;
 }
 
+absl::StatusOr<MetaTrainTasks> TrainTasks() {
+  MetaTrainTasks tasks;
+  for (const std::string& text : absl::GetFlag(FLAGS_train_shapes)) {
+    const std::vector<std::string> parts = absl::StrSplit(text, 'x');
+    int ways = 0, shots = 0;
+    if (parts.size() != 2 || !absl::SimpleAtoi(parts[0], &ways) || !absl::SimpleAtoi(parts[1], &shots)) {
+      return absl::InvalidArgumentError(absl::StrCat("--train_shapes: '", text, "' is not WAYSxSHOTS"));
+    }
+    MetaTrainTasks::Shape* shape = tasks.add_shapes();
+    shape->set_ways(ways);
+    shape->set_shots(shots);
+  }
+  for (const int value : {absl::GetFlag(FLAGS_train_query), absl::GetFlag(FLAGS_train_pair_shots),
+                          absl::GetFlag(FLAGS_train_pair_query)}) {
+    if (value < 0)
+      return absl::InvalidArgumentError(
+          absl::StrCat("--train_query, --train_pair_shots, --train_pair_query: ", value, " is negative"));
+  }
+  tasks.set_query_per_class(absl::GetFlag(FLAGS_train_query));
+  tasks.set_pair_shots(absl::GetFlag(FLAGS_train_pair_shots));
+  tasks.set_pair_query_per_class(absl::GetFlag(FLAGS_train_pair_query));
+  return tasks;
+}
+
 // Effects of meta-training have opposite signs in these.
 std::string GroupOf(const std::string& task) {
   const std::string family = task.substr(0, task.find_first_of("/:"));
@@ -77,28 +109,29 @@ std::string GroupOf(const std::string& task) {
   return family == "sub" ? "sub" : "coarse";
 }
 
-absl::Status MetaTrain(Spec& spec, const TableWorld& world) {
+absl::Status MetaTrain(Spec& spec, const TableWorld& world, const MetaTrainTasks& tasks) {
   if (!spec.learner->meta_learns()) return absl::OkStatus();
-  // What only the adaptation reads does not change the meta-trained state.
-  std::string key = absl::StrCat(spec.method, " seed ", absl::GetFlag(FLAGS_seed));
-  for (const auto& [name, value] : spec.options) {
-    if (name != "learning_rate" && name != "head_learning_rate" && name != "weight_decay" && name != "optimizer" &&
-        name != "shift_scale") {
-      absl::StrAppend(&key, " ", name, "=", value);
-    }
-  }
-  // Nor may a state outlive the program, the encoder or the data that made it.
-  GBMOA_ASSIGN_OR_RETURN(const std::string program, Sha256HexOfFile("/proc/self/exe"));
-  absl::StrAppend(&key, "\n", program);
-  for (const auto& [name, sha256] : world.inputs) absl::StrAppend(&key, "\n", name, " ", sha256);
+  // A state must not outlive the program, the encoder or the data that made it.
+  GBMOA_ASSIGN_OR_RETURN(std::string outside, Sha256HexOfFile("/proc/self/exe"));
+  for (const auto& [name, sha256] : world.inputs) absl::StrAppend(&outside, "\n", name, " ", sha256);
+  const std::string key =
+      MetaTrainingKey(outside, MetaTrainTasksText(tasks), spec.method, spec.options, -1, absl::GetFlag(FLAGS_seed));
   const std::string cache = absl::GetFlag(FLAGS_cache).empty() ? "" : UserPath(absl::GetFlag(FLAGS_cache));
-  const std::string path = JoinPath(cache, Sha256Hex(key) + ".safetensors");
-  if (!cache.empty() && FileExists(path)) return spec.learner->Load(path);
+  const std::string path = JoinPath(cache, key + ".safetensors");
+  if (!cache.empty() && FileExists(path)) {
+    spec.meta_training = "kept";
+    return spec.learner->Load(path);
+  }
   MetaTrainOptions options;
   options.seed = absl::GetFlag(FLAGS_seed);
   const absl::Time start = absl::Now();
   double sum = 0;
   int64_t count = 0;
+  size_t visited = 0;
+  options.on_order = [&](const TaskOrder& order) -> absl::Status {
+    visited = order.positions.size();
+    return absl::OkStatus();
+  };
   options.on_step = [&](const MetaTrainProgress& progress) -> absl::Status {
     sum += progress.query_loss;
     ++count;
@@ -112,6 +145,7 @@ absl::Status MetaTrain(Spec& spec, const TableWorld& world) {
     return absl::OkStatus();
   };
   GBMOA_RETURN_IF_ERROR(spec.learner->MetaTrain(*world.meta_train_tasks, options));
+  spec.meta_training = absl::StrFormat("%d tasks in %.1f s", visited, absl::ToDoubleSeconds(absl::Now() - start));
   if (cache.empty()) return absl::OkStatus();
   return spec.learner->Save(path);
 }
@@ -147,6 +181,7 @@ absl::Status Run() {
   }
   DeskWorldOptions world_options;
   world_options.validation = true;
+  GBMOA_ASSIGN_OR_RETURN(world_options.meta_train_tasks, TrainTasks());
   GBMOA_ASSIGN_OR_RETURN(const TableWorld world, MakeDeskWorld(world_options));
   for (Spec& spec : specs) {
     GBMOA_ASSIGN_OR_RETURN(spec.learner, world.make_learner(spec.method, spec.options));
@@ -174,7 +209,11 @@ absl::Status Run() {
     }
   }
 
-  GBMOA_RETURN_IF_ERROR(ForEachOnWorkers(specs.size(), [&](int64_t i) { return MetaTrain(specs[i], world); }));
+  GBMOA_RETURN_IF_ERROR(ForEachOnWorkers(
+      specs.size(), [&](int64_t i) { return MetaTrain(specs[i], world, world_options.meta_train_tasks); }));
+  for (const Spec& spec : specs) {
+    if (!spec.meta_training.empty()) std::cout << "meta-training " << spec.text << ": " << spec.meta_training << "\n";
+  }
 
   // accuracy[spec][unit][mark]
   std::vector<std::vector<std::vector<double>>> accuracy(specs.size(), std::vector<std::vector<double>>(units.size()));

@@ -1,5 +1,6 @@
 #include "repro/table.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <vector>
@@ -79,16 +80,27 @@ void CheckSettings(const Table& table, const Profile& profile, const std::string
       checker->Check(expected.sd() >= 0 && std::isfinite(expected.sd()), cell, "sd ", expected.sd());
       checker->Check(expected.n() >= 1, cell, "n ", expected.n());
       checker->Check(!expected.source().empty(), cell, "where does the value come from? source is empty");
+      checker->Check(!expected.has_first_meta_seed() || expected.meta_seeds() >= 1, cell, "meta_seeds ",
+                     expected.meta_seeds());
+      checker->Check(expected.sd_episodes() >= 0 && std::isfinite(expected.sd_episodes()), cell, "sd_episodes ",
+                     expected.sd_episodes());
+      for (const Column& column : table.columns()) {
+        if (column.id() != expected.column() || column.measure() != Column::FEW_SHOT_ACCURACY_PERCENT) continue;
+        checker->Check(expected.episodes() >= 2, cell, "few-shot accuracy needs the number and spread of its episodes");
+      }
     }
   }
 }
 
-void CheckFewShot(const Profile& profile, const std::string& at, Checker* checker) {
+// Of a resolved profile.
+void CheckFewShot(const Table& table, const Profile& profile, const std::string& at, Checker* checker) {
   const FewShot& few_shot = profile.few_shot();
   checker->Check(few_shot.shots_size() > 0 && few_shot.starts_size() > 0 && few_shot.groups_size() > 0, at,
                  "shots, starts and groups must not be empty");
   for (const int shots : few_shot.shots()) checker->Check(shots >= 1, absl::StrCat(at, ".shots"), shots);
-  checker->Check(few_shot.episodes() >= 1, absl::StrCat(at, ".episodes"), few_shot.episodes());
+  checker->Check(few_shot.episodes() >= 1 && few_shot.episodes() <= 1000, absl::StrCat(at, ".episodes"),
+                 few_shot.episodes());
+  checker->Check(few_shot.first_episode() >= 0, absl::StrCat(at, ".first_episode"), few_shot.first_episode());
   checker->Check(few_shot.steps() >= 0 && few_shot.batch_size() >= 0, at, "steps and batch_size must not be negative");
   checker->CheckMarks(absl::StrCat(at, ".marks"), few_shot.marks(), few_shot.steps());
   std::set<std::string> starts, groups;
@@ -100,8 +112,25 @@ void CheckFewShot(const Profile& profile, const std::string& at, Checker* checke
   for (const FewShot::Group& group : few_shot.groups()) checker->Name(absl::StrCat(at, ".groups"), group.id(), &groups);
   checker->Check(starts.count(few_shot.compare_to()) > 0, absl::StrCat(at, ".compare_to"), "no start '",
                  few_shot.compare_to(), "'");
+  for (const Column& column : table.columns()) {
+    if (column.measure() != Column::FEW_SHOT_ACCURACY_PERCENT) continue;
+    const std::string field = absl::StrCat("columns[", column.id(), "]");
+    checker->Check(std::count(few_shot.shots().begin(), few_shot.shots().end(), column.shots()) > 0, field, at,
+                   ".shots has no ", column.shots());
+    checker->Check(column.group().empty() || FindGroup(few_shot, column.group()) != nullptr, field, at,
+                   " has no group '", column.group(), "'");
+  }
 }
 
+void CheckMetaTrainTasks(const MetaTrainTasks& tasks, const std::string& at, Checker* checker) {
+  for (const MetaTrainTasks::Shape& shape : tasks.shapes())
+    checker->Check(shape.ways() >= 2 && shape.shots() >= 1, absl::StrCat(at, ".shapes"), shape.ways(), " ways, ",
+                   shape.shots(), " shots");
+  checker->Check(tasks.query_per_class() >= 0 && tasks.pair_shots() >= 0 && tasks.pair_query_per_class() >= 0, at,
+                 "numbers must not be negative");
+}
+
+// Of a resolved profile.
 void CheckProfile(const Table& table, const Profile& profile, const std::string& at, Checker* checker) {
   if (profile.has_not_attempted()) {
     checker->Check(!profile.not_attempted().why().empty() && profile.not_attempted().reasons_size() > 0,
@@ -118,7 +147,13 @@ void CheckProfile(const Table& table, const Profile& profile, const std::string&
   checker->Check(profile.suites_size() > 0, absl::StrCat(at, ".suites"), "is empty");
   checker->CheckMarks(absl::StrCat(at, ".marks"), profile.marks(), profile.steps());
   CheckSettings(table, profile, at, checker);
-  if (profile.has_few_shot()) CheckFewShot(profile, absl::StrCat(at, ".few_shot"), checker);
+  checker->Check(profile.first_meta_seed() >= 0, absl::StrCat(at, ".first_meta_seed"), profile.first_meta_seed());
+  CheckMetaTrainTasks(profile.meta_train_tasks(), absl::StrCat(at, ".meta_train_tasks"), checker);
+  if (profile.has_few_shot()) {
+    CheckFewShot(table, profile, absl::StrCat(at, ".few_shot"), checker);
+  } else {
+    checker->Check(!HasFewShotColumns(table), at, "has no few_shot for the few-shot columns");
+  }
 }
 
 absl::Status CheckTable(const std::string& name, const Table& table) {
@@ -130,7 +165,13 @@ absl::Status CheckTable(const std::string& name, const Table& table) {
     checker.Name("columns", column.id(), &columns);
     checker.Check(column.measure() != Column::MEASURE_UNSPECIFIED, field, "measures nothing");
     checker.Check(column.decimals() >= 0 && column.decimals() <= 10, field, "decimals ", column.decimals());
+    const bool few_shot = column.measure() == Column::FEW_SHOT_ACCURACY_PERCENT;
+    checker.Check(few_shot == (column.shots() > 0) && (few_shot || column.group().empty()), field, "shots ",
+                  column.shots(), ", group '", column.group(), "': few-shot accuracy has them, nothing else");
+    checker.Check(few_shot == column.suite().empty(), field, "suite '", column.suite(), "'");
     if (!column.not_judged().empty()) continue;
+    checker.Check(column.group().empty(), field,
+                  "a group of few-shot episodes is shown, not judged: say so in not_judged");
     checker.Check(column.margin() > 0 && std::isfinite(column.margin()), field, "margin ", column.margin());
     checker.Check(!column.margin_reason().empty(), field, "a margin needs its reason");
   }
@@ -152,7 +193,10 @@ absl::Status CheckTable(const std::string& name, const Table& table) {
     const std::string field = absl::StrCat("profiles[", profile.name(), "]");
     // Not only letters first: "4xa100".
     checker.Name("profiles", profile.name(), &profiles);
-    CheckProfile(table, profile, field, &checker);
+    checker.Check(!HasFewShotColumns(table) || profile.few_shot().starts().empty(), absl::StrCat(field, ".few_shot"),
+                  "in a table with few-shot columns the rows are the starts; there must be no others");
+    const absl::StatusOr<Profile> full = ResolveProfile(table, profile.name(), {});
+    if (full.ok()) CheckProfile(table, *full, field, &checker);
     // What --quick makes of it must hold too.
     if (!profile.has_not_attempted()) {
       checker.Check(profile.has_quick(), field, "has no quick settings");
@@ -216,10 +260,24 @@ absl::StatusOr<Profile> ResolveProfile(const Table& table, const std::string& na
     profile.set_meta_seeds(std::min(profile.meta_seeds(), profile.draws()));
   }
   if (overrides.first_draw.has_value()) {
-    if (*overrides.first_draw < 0) {
-      return absl::InvalidArgumentError(absl::StrCat("--first_seed=", *overrides.first_draw, ": not negative"));
+    if (*overrides.first_draw < 0 || *overrides.first_draw > 1000000) {
+      return absl::InvalidArgumentError(absl::StrCat("--first_seed=", *overrides.first_draw, ": from 0 to 1000000"));
     }
     profile.set_first_draw(*overrides.first_draw);
+    profile.clear_first_meta_seed();
+    if (profile.has_few_shot()) profile.mutable_few_shot()->clear_first_episode();
+  }
+  if (!profile.has_first_meta_seed()) profile.set_first_meta_seed(profile.first_draw());
+  if (!profile.has_few_shot()) return profile;
+  FewShot* few_shot = profile.mutable_few_shot();
+  if (!few_shot->has_first_episode()) few_shot->set_first_episode(profile.first_draw() * few_shot->episodes());
+  if (!HasFewShotColumns(table) || !few_shot->starts().empty()) return profile;
+  for (const Row& row : table.rows()) {
+    if (!NotAttemptedReason(profile, row.id()).empty()) continue;
+    FewShot::Start* start = few_shot->add_starts();
+    start->set_id(row.id());
+    start->set_title(row.title());
+    start->set_row(row.id());
   }
   return profile;
 }
@@ -243,6 +301,33 @@ const Expected* FindExpected(const RowSettings& settings, const std::string& col
     if (expected.column() == column) return &expected;
   }
   return nullptr;
+}
+
+const FewShot::Group* FindGroup(const FewShot& few_shot, const std::string& id) {
+  for (const FewShot::Group& group : few_shot.groups()) {
+    if (group.id() == id) return &group;
+  }
+  return nullptr;
+}
+
+bool HasFewShotColumns(const Table& table) {
+  return std::any_of(table.columns().begin(), table.columns().end(),
+                     [](const Column& column) { return column.measure() == Column::FEW_SHOT_ACCURACY_PERCENT; });
+}
+
+std::string MetaTrainTasksText(const MetaTrainTasks& tasks) {
+  std::vector<std::string> parts;
+  if (tasks.shapes_size() > 0) {
+    parts.push_back(absl::StrCat(
+        "ways x shots ", absl::StrJoin(tasks.shapes(), ", ", [](std::string* out, const MetaTrainTasks::Shape& shape) {
+          absl::StrAppend(out, shape.ways(), "x", shape.shots());
+        })));
+  }
+  if (tasks.query_per_class() > 0) parts.push_back(absl::StrCat(tasks.query_per_class(), " queries a class"));
+  if (tasks.pair_shots() > 0) parts.push_back(absl::StrCat("pairs: ", tasks.pair_shots(), " shots"));
+  if (tasks.pair_query_per_class() > 0)
+    parts.push_back(absl::StrCat("pairs: ", tasks.pair_query_per_class(), " queries a class"));
+  return absl::StrJoin(parts, "; ");
 }
 
 std::string NotAttemptedText(const NotAttempted& not_attempted) {

@@ -22,17 +22,26 @@ absl::StatusOr<TableDefinition> ParseTable(const std::string& name, const std::s
 // What the command line changes.
 struct ProfileOverrides {
   std::optional<int> draws;  // --seeds
+  // --first_seed, N: draws and meta-trainings from N on, few-shot episodes from N times their number on. Runs whose N
+  // are at least `draws` apart then share none of them.
   std::optional<int> first_draw;
   bool quick = false;  // the profile's Quick takes the place of the settings that it names
 };
 
-// Errors: InvalidArgument for an unknown profile, naming those there are, and for values out of range.
+// The profile with nothing left open: first_meta_seed and first_episode are set, and in a table with few-shot columns
+// every row that is run is a start of the few-shot part, by the row's id. Errors: InvalidArgument for an unknown
+// profile, naming those there are, and for values out of range.
 absl::StatusOr<Profile> ResolveProfile(const Table& table, const std::string& name, const ProfileOverrides& overrides);
 
 // nullptr if there is none.
 const Row* FindRow(const Table& table, const std::string& id);
 const RowSettings* FindRowSettings(const Profile& profile, const std::string& row);
 const Expected* FindExpected(const RowSettings& settings, const std::string& column);
+const FewShot::Group* FindGroup(const FewShot& few_shot, const std::string& id);
+
+bool HasFewShotColumns(const Table& table);
+// "ways x shots 3x2, 4x2; 2 queries a class; ..."; empty if everything is left to the data.
+std::string MetaTrainTasksText(const MetaTrainTasks& tasks);
 
 // Why `row` is not run in `profile`, as "HARDWARE, MISSING_WEIGHTS: no GPU"; empty if it is run.
 std::string NotAttemptedReason(const Profile& profile, const std::string& row);

@@ -90,7 +90,7 @@ absl::StatusOr<int> Run(const TableArguments& arguments,
     options.on_worker_start = arguments.on_worker_start;
     options.stopped = arguments.stopped;
     options.terminal = isatty(STDERR_FILENO) == 1;
-    options.key = absl::StrCat(definition.sha256, "\n", arguments.build);
+    options.key = arguments.build;
     for (const auto& [name, sha256] : world.inputs) absl::StrAppend(&options.key, "\n", name, " ", sha256);
     GBMOA_ASSIGN_OR_RETURN(run, RunTable(table, profile, arguments.quick, world, options));
   }

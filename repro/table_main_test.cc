@@ -115,6 +115,52 @@ TEST_F(TableMainTest, QuickRunsAreNotJudged) {
   EXPECT_EQ(result["rows"][0]["cells"]["accuracy"]["mean"], 70);  // 12 + 2 steps of 20
 }
 
+TEST_F(TableMainTest, FewShotColumns) {
+  std::ofstream(arguments_.table) << FewShotTableText();
+  EXPECT_EQ(Main(), 11);
+  const std::string markdown = Read("parts.md");
+  EXPECT_THAT(markdown,
+              HasSubstr("| Meta | 81.2 ± 8.5 (n 4)<br>NOT_ATTEMPTED | 80.0 ± 5.0 (n 3)<br>INCONCLUSIVE<br>± 1.8 "
+                        "over 6 episodes · expected 80.0 · paper 64.5 |"));
+  EXPECT_THAT(markdown,
+              HasSubstr("| Frozen | -16.2 [-29.8, -2.7] | -15.0 [-19.7, -10.3]<br>sd of 3 repetitions 5.0 |"));
+  EXPECT_THAT(markdown, HasSubstr("| Meta | 3 | 3 |"));  // meta-trainings, tasks
+  EXPECT_THAT(markdown, HasSubstr("meta/meta-seed0-order.json"));
+  if (HaveGnuplot()) {
+    EXPECT_THAT(Read("parts.html"), HasSubstr("difference_four_shot_"));
+    EXPECT_THAT(Read("parts.html"), HasSubstr("difference_pair_"));
+  }
+  const std::string expected = Read("expected.textproto");
+  EXPECT_THAT(
+      expected,
+      HasSubstr("expected { column: \"four_shot\" mean: 80 sd: 5 n: 3 first_episode: 0 episodes: 6 sd_episodes: "
+                "4.472 first_meta_seed: 0 meta_seeds: 3 source: \"own run of "));
+  EXPECT_THAT(expected, HasSubstr("commit 0123abc, episodes 0 to 5\" }"));
+  EXPECT_THAT(expected, Not(HasSubstr("\"pair\"")));
+  Profile profile;
+  ASSERT_THAT(ParseTextproto("expected.textproto", expected, &profile), IsOk());
+
+  // The definition with these values, and a note more: nothing is done again, and nothing is judged by itself.
+  const int adaptations = state_.adaptations;
+  Table table;
+  ASSERT_THAT(ParseTextproto("parts", FewShotTableText(), &table), IsOk());
+  table.mutable_rows(0)->set_note("a note");
+  for (const RowSettings& found : profile.rows()) {
+    for (RowSettings& settings : *table.mutable_profiles(0)->mutable_rows()) {
+      if (settings.row() == found.row()) *settings.mutable_expected() = found.expected();
+    }
+  }
+  std::ofstream(arguments_.table) << table.DebugString();
+  EXPECT_EQ(Main(), 12) << stderr_;
+  EXPECT_EQ(state_.adaptations, adaptations);
+  EXPECT_EQ(state_.meta_trainings, 3);
+  EXPECT_THAT(Read("parts.json"), HasSubstr("SAME_DRAWS"));
+  // Other draws, episodes and meta-trainings are judged.
+  arguments_.first_seed = 4;
+  EXPECT_NE(Main(), 12);
+  EXPECT_THAT(Read("parts.json"), Not(HasSubstr("SAME_DRAWS")));
+}
+
 TEST_F(TableMainTest, OneSeedIsNeverReproduced) {
   arguments_.seeds = 1;
   EXPECT_EQ(Main(), 11);

@@ -25,6 +25,7 @@
 #include "gbmoa/base/sha256.h"
 #include "gbmoa/base/status_macros.h"
 #include "glog/logging.h"
+#include "repro/meta_key.h"
 #include "repro/progress.h"
 #include "repro/table.h"
 
@@ -79,8 +80,9 @@ struct Slot {
   std::string row;
   int meta_seed = -1;
   std::unique_ptr<Learner> learner;
-  std::vector<std::pair<Slot*, LearnerOptions>> heirs;  // other options on the same meta-trained state
-  std::string settings;                                 // what the learner depends on, as part of a key
+  std::vector<Slot*> heirs;  // other options on the same meta-trained state
+  std::string settings;      // what the learner depends on, as part of a cell's key
+  std::string meta_key;      // what its meta-trained state depends on
   bool ready = false;
   std::string error;  // why its jobs cannot run
 };
@@ -100,6 +102,9 @@ LearnerOptions ToOptions(const google::protobuf::Map<std::string, std::string>& 
 }
 
 std::string OptionsText(const LearnerOptions& options) { return absl::StrJoin(options, ",", absl::PairFormatter("=")); }
+
+// So many adaptation seeds apart are the repetitions of an episode; profiles have fewer episodes.
+constexpr uint64_t kReplicateSeeds = 1000000;
 
 // A worker must not die of what a learner throws, least of all when memory is short.
 template <typename F>
@@ -133,7 +138,9 @@ class Runner {
     GBMOA_RETURN_IF_ERROR(WriteGold());
     PlanJobs();
     KeepFinishedCells();
-    for (const Job& job : pending_) progress_.AddJobs(job.progress_kind, 1);
+    SampleKindsFirst();
+    // Adaptations of one sort differ less in time than an adaptation and a meta-training.
+    for (const Job& job : pending_) progress_.AddJobs(job.progress_kind, 1, absl::StrCat(job.kind));
     std::vector<std::thread> workers;
     for (int i = 0; i < options_.threads; ++i) workers.emplace_back([this] { Work(); });
     for (std::thread& worker : workers) worker.join();
@@ -167,7 +174,12 @@ class Runner {
   }
 
   int MetaSeeds() const { return std::min(profile_.meta_seeds(), profile_.draws()); }
-  int MetaSeed(int draw) const { return profile_.first_draw() + (draw - profile_.first_draw()) % MetaSeeds(); }
+  int MetaSeed(int draw) const { return profile_.first_meta_seed() + (draw - profile_.first_draw()) % MetaSeeds(); }
+
+  int64_t MetaSteps(const std::string& row) const {
+    const int64_t steps = FindRowSettings(profile_, row)->meta_steps();
+    return steps == 0 ? -1 : steps;
+  }
 
   absl::StatusOr<Slot*> NewSlot(const std::string& row_id, int meta_seed, const LearnerOptions& options) {
     const Row& row = *FindRow(table_, row_id);
@@ -177,10 +189,15 @@ class Runner {
     }
     slots_.push_back({row_id, meta_seed, *std::move(learner)});
     Slot& slot = slots_.back();
-    const int64_t meta_steps = FindRowSettings(profile_, row_id)->meta_steps();
-    slot.settings = absl::StrCat(row.method(), ";", OptionsText(options), ";", meta_steps);
+    slot.settings = absl::StrCat(row.method(), ";", OptionsText(options));
     slot.ready = !slot.learner->meta_learns();
-    if (slot.ready) slot.meta_seed = -1;
+    if (slot.ready) {
+      slot.meta_seed = -1;
+    } else {
+      slot.meta_key = MetaTrainingKey(options_.key, MetaTrainTasksText(profile_.meta_train_tasks()), row.method(),
+                                      options, MetaSteps(row_id), meta_seed);
+      absl::StrAppend(&slot.settings, ";", slot.meta_key);
+    }
     return &slot;
   }
 
@@ -198,7 +215,7 @@ class Runner {
       if (!NotAttemptedReason(profile_, row.id()).empty()) continue;
       const LearnerOptions options = ToOptions(FindRowSettings(profile_, row.id())->options());
       for (int k = 0; k < MetaSeeds(); ++k) {
-        GBMOA_ASSIGN_OR_RETURN(Slot * slot, NewSlot(row.id(), profile_.first_draw() + k, options));
+        GBMOA_ASSIGN_OR_RETURN(Slot * slot, NewSlot(row.id(), profile_.first_meta_seed() + k, options));
         run_.meta_learns[row.id()] = slot->learner->meta_learns();
         if (!slot->learner->meta_learns()) break;
         if (world_.meta_train_tasks == nullptr) {
@@ -213,16 +230,18 @@ class Runner {
       LearnerOptions options = ToOptions(FindRowSettings(profile_, start.row())->options());
       for (const auto& [name, value] : start.options()) options[name] = value;
       for (int k = 0; k < MetaSeeds(); ++k) {
-        Slot* const of_row = FindSlot(start.row(), profile_.first_draw() + k);
+        Slot* const of_row = FindSlot(start.row(), profile_.first_meta_seed() + k);
         if (of_row == nullptr) break;
         Slot* slot = of_row;
         if (!start.options().empty()) {
-          GBMOA_ASSIGN_OR_RETURN(slot, NewSlot(start.row(), profile_.first_draw() + k, options));
+          GBMOA_ASSIGN_OR_RETURN(slot, NewSlot(start.row(), profile_.first_meta_seed() + k, options));
           heirs_.insert(slot);
-          if (!slot->ready) of_row->heirs.emplace_back(slot, options);
+          if (!slot->ready) {
+            of_row->heirs.push_back(slot);
+            absl::StrAppend(&slot->settings, ";", of_row->meta_key);  // the state is the row's
+          }
         }
         starts_[start.id()].push_back(slot);
-        if (slot->ready) break;
       }
     }
     return absl::OkStatus();
@@ -246,9 +265,10 @@ class Runner {
     for (Slot& slot : slots_) {
       if (slot.ready || heirs_.count(&slot) > 0) continue;
       run_.meta_trainings.push_back({slot.row, slot.meta_seed});
-      const int meta_steps = FindRowSettings(profile_, slot.row)->meta_steps();
-      pending_.push_back({Job::kMetaTrain, &slot, run_.meta_trainings.size() - 1, nullptr, HeadStart::kPrototypes,
-                          meta_steps == 0 ? -1 : meta_steps, absl::StrCat("meta-training ", slot.row)});
+      Job job{Job::kMetaTrain, &slot, run_.meta_trainings.size() - 1};
+      job.meta_steps = MetaSteps(slot.row);
+      job.progress_kind = absl::StrCat("meta-training ", slot.row);
+      pending_.push_back(job);
     }
     for (const Row& row : table_.rows()) {
       if (!NotAttemptedReason(profile_, row.id()).empty()) continue;
@@ -256,25 +276,46 @@ class Runner {
         for (int d = profile_.first_draw(); d < profile_.first_draw() + profile_.draws(); ++d) {
           Slot* const slot = FindSlot(row.id(), MetaSeed(d));
           run_.cells.push_back({row.id(), task->suite, task->name, d, slot->meta_seed, profile_.shots()});
-          pending_.push_back({Job::kTask, slot, run_.cells.size() - 1, task,
-                              row.head() == Row::ZERO ? HeadStart::kZero : HeadStart::kPrototypes, -1, row.id()});
+          PlanCell(Job::kTask, slot, row, row.id(), task);
         }
       }
     }
     const FewShot& few_shot = profile_.few_shot();
     for (const FewShot::Start& start : few_shot.starts()) {
-      const Row& row = *FindRow(table_, start.row());
-      for (Slot* slot : starts_[start.id()]) {
-        for (const int shots : few_shot.shots()) {
-          for (int episode = 0; episode < few_shot.episodes(); ++episode) {
-            run_.cells.push_back({start.id(), "few_shot", "", episode, slot->meta_seed, shots});
-            pending_.push_back({Job::kEpisode, slot, run_.cells.size() - 1, nullptr,
-                                row.head() == Row::ZERO ? HeadStart::kZero : HeadStart::kPrototypes, -1,
-                                absl::StrCat(start.id(), " ", shots, "-shot")});
+      for (const int shots : few_shot.shots()) {
+        int replicate = 0;
+        for (Slot* slot : starts_[start.id()]) {
+          for (int i = 0; i < few_shot.episodes(); ++i) {
+            run_.cells.push_back(
+                {start.id(), "few_shot", "", few_shot.first_episode() + i, slot->meta_seed, shots, replicate});
+            PlanCell(Job::kEpisode, slot, *FindRow(table_, start.row()), absl::StrCat(start.id(), " ", shots, "-shot"));
           }
+          ++replicate;
         }
       }
     }
+  }
+
+  // A job for the last cell.
+  void PlanCell(Job::Kind kind, Slot* slot, const Row& row, const std::string& progress_kind,
+                const EvalTask* task = nullptr) {
+    Job job{kind, slot, run_.cells.size() - 1, task};
+    job.head = row.head() == Row::ZERO ? HeadStart::kZero : HeadStart::kPrototypes;
+    job.progress_kind = progress_kind;
+    pending_.push_back(job);
+  }
+
+  // One cell of each kind that waits for no meta-training goes first, so that the time left is known early.
+  void SampleKindsFirst() {
+    std::set<std::string> seen;
+    std::list<Job> first;
+    for (auto job = pending_.begin(); job != pending_.end();) {
+      const auto at = job++;
+      if (at->kind != Job::kMetaTrain && at->slot->ready && seen.insert(at->progress_kind).second) {
+        first.splice(first.end(), pending_, at);
+      }
+    }
+    pending_.splice(pending_.begin(), first);
   }
 
   std::string CellPath(const Cell& cell) const {
@@ -288,7 +329,7 @@ class Runner {
     const bool episode = job.kind == Job::kEpisode;
     return Sha256Hex(absl::StrJoin(
         {options_.key, profile_.name(), job.slot->settings, cell.row, cell.suite, episode ? std::string() : cell.task,
-         absl::StrCat(cell.draw), absl::StrCat(cell.meta_seed), absl::StrCat(cell.shots),
+         absl::StrCat(cell.draw), absl::StrCat(cell.meta_seed), absl::StrCat(cell.replicate), absl::StrCat(cell.shots),
          absl::StrCat(episode ? few_shot.steps() : profile_.steps()),
          absl::StrCat(episode ? few_shot.batch_size() : profile_.batch_size()),
          absl::StrJoin(episode ? few_shot.marks() : profile_.marks(), ","), absl::StrCat(job.head == HeadStart::kZero)},
@@ -310,7 +351,8 @@ class Runner {
     if (run_.reused_cells > 0)
       LOG(INFO) << run_.reused_cells << " cells are kept from an earlier run in " << options_.out;
     if (other > 0)
-      LOG(INFO) << other << " cells in " << options_.out << " are of another definition, program or data and run again";
+      LOG(INFO) << other << " cells in " << options_.out
+                << " are of other settings, another program or other data and run again";
   }
 
   bool Restore(const Job& job, int64_t* other) {
@@ -371,16 +413,21 @@ class Runner {
     const std::string name = absl::StrCat(slot.row, "-seed", slot.meta_seed);
     const std::string state = JoinPath(options_.out, absl::StrCat("meta/", name, ".safetensors"));
     const std::string record = JoinPath(options_.out, absl::StrCat("meta/", name, ".json"));
-    const std::string key = Sha256Hex(absl::StrCat(options_.key, "\n", slot.settings, "\n", slot.meta_seed));
+    const std::string order_path = JoinPath(options_.out, absl::StrCat("meta/", name, "-order.json"));
     const Clock::time_point start = Clock::now();
     absl::Status status;
-    if (!options_.fresh && LoadMetaTrained(record, state, key, slot.learner.get(), &training)) {
+    if (!options_.fresh && LoadMetaTrained(record, state, slot.meta_key, slot.learner.get(), &training)) {
       training.reused = true;
     } else {
       std::vector<double> losses;
       MetaTrainOptions options;
       options.seed = static_cast<uint64_t>(slot.meta_seed);
       options.steps = job.meta_steps;
+      options.on_order = [&](const TaskOrder& order) -> absl::Status {
+        training.tasks = static_cast<int64_t>(order.positions.size());
+        const Json json = {{"positions", order.positions}, {"difficulties", order.difficulties}};
+        return WriteFileAtomically(order_path, absl::StrCat(json.dump(), "\n"));
+      };
       options.on_step = [&](const MetaTrainProgress& at) -> absl::Status {
         losses.push_back(at.query_loss);
         training.steps = at.step;
@@ -398,14 +445,15 @@ class Runner {
         training.first_loss += losses[i] / static_cast<double>(tenth);
         training.last_loss += losses[losses.size() - 1 - i] / static_cast<double>(tenth);
       }
-      if (status.ok()) GBMOA_RETURN_IF_ERROR(SaveMetaTrained(record, state, key, *slot.learner, training, losses));
+      if (status.ok())
+        GBMOA_RETURN_IF_ERROR(SaveMetaTrained(record, state, slot.meta_key, *slot.learner, training, losses));
     }
     if (!status.ok()) {
       if (absl::IsCancelled(status)) return status;
       training.error = std::string(status.message());
       LOG(ERROR) << "meta-training " << name << " failed: " << status;
     }
-    for (auto& [heir, options] : slot.heirs) {
+    for (Slot* heir : slot.heirs) {
       const absl::Status loaded = status.ok() ? heir->learner->Load(state) : status;
       if (!loaded.ok()) heir->error = absl::StrCat("meta-training: ", loaded.message());
     }
@@ -413,7 +461,7 @@ class Runner {
     std::lock_guard<std::mutex> lock(mutex_);
     slot.ready = true;
     if (!status.ok()) slot.error = absl::StrCat("meta-training: ", status.message());
-    for (auto& [heir, options] : slot.heirs) heir->ready = true;
+    for (Slot* heir : slot.heirs) heir->ready = true;
     return absl::OkStatus();
   }
 
@@ -442,6 +490,8 @@ class Runner {
     }
     const double steps = number_of("steps");
     training->steps = std::isfinite(steps) ? static_cast<int64_t>(steps) : 0;
+    const double tasks = number_of("tasks");
+    training->tasks = std::isfinite(tasks) ? static_cast<int64_t>(tasks) : 0;
     training->seconds = number_of("seconds");
     training->first_loss = number_of("first_loss");
     training->last_loss = number_of("last_loss");
@@ -462,6 +512,7 @@ class Runner {
     const Json json = {{"key", key},
                        {"sha256", hash},
                        {"steps", training.steps},
+                       {"tasks", training.tasks},
                        {"seconds", training.seconds},
                        {"first_loss", training.first_loss},
                        {"last_loss", training.last_loss},
@@ -473,7 +524,7 @@ class Runner {
     if (!job.slot->error.empty()) return absl::FailedPreconditionError(job.slot->error);
     AdaptOptions options;
     options.head_start = job.head;
-    options.seed = static_cast<uint64_t>(cell->draw);
+    options.seed = static_cast<uint64_t>(cell->draw) + kReplicateSeeds * static_cast<uint64_t>(cell->replicate);
     const auto stopped = [this] { return Stopped(); };
     if (job.kind == Job::kEpisode) {
       const FewShot& few_shot = profile_.few_shot();

@@ -40,7 +40,7 @@ struct RunnerOptions {
   std::string out;                        // folder; finished cells lie in out/cells, meta-trained states in out/meta
   int threads = 1;                        // workers; each runs one job at a time
   bool fresh = false;                     // ignores what an earlier run left in `out`
-  std::string key;                        // of everything that all cells depend on: definition, program, inputs
+  std::string key;                        // of everything that all cells depend on: program, inputs
   std::function<void()> on_worker_start;  // runs in every worker, e.g. to make its operators single-threaded
   std::function<bool()> stopped;          // asked before every job and at every mark
   bool terminal = false;                  // progress as a bar on standard error; else as log lines
@@ -50,6 +50,7 @@ struct MetaTraining {
   std::string row;
   int seed = 0;
   int64_t steps = 0;
+  int64_t tasks = 0;  // visited; 0: the learner did not tell
   double seconds = 0;
   double first_loss = 0, last_loss = 0;  // mean query loss of the first and the last tenth of the steps
   bool reused = false;                   // an earlier run's
@@ -57,7 +58,7 @@ struct MetaTraining {
 };
 
 struct TableRun {
-  std::vector<Cell> cells;  // in the order row, task, draw; then the few-shot part
+  std::vector<Cell> cells;  // in the order row, task, draw; then the few-shot part by start, shots, replicate, episode
   std::vector<MetaTraining> meta_trainings;
   std::map<std::string, bool> meta_learns;  // by row
   int64_t reused_cells = 0;
@@ -65,11 +66,16 @@ struct TableRun {
 };
 
 // Draw d of the table gives every row the same support set and the seed d, and a meta-learning row its meta-training
-// d mod meta_seeds. Cells do not depend on the number of workers or on the order of jobs, apart from times. A cell
-// whose learner returns an error is a cell with an error, and is tried again by the next run; the others are kept.
-// Errors: InvalidArgument for a method that does not exist or refuses its options, a suite without tasks, an unknown
-// quick task; NotFound never; FailedPrecondition if another run holds `out`; PermissionDenied or Unknown if `out`
-// cannot be written; Cancelled when stopped.
+// d mod meta_seeds. Every start of the few-shot part sees the same episodes meta_seeds times: with one meta-training
+// after the other where its row meta-learns, else with as many adaptation seeds. Cells do not depend on the number of
+// workers or on the order of jobs, apart from times.
+//
+// What is finished is used again as long as all settings that it depends on stay the same; notes and expected values
+// are none. A cell whose learner returns an error is a cell with an error, and is tried again by the next run. Besides
+// a meta-trained state lies NAME-order.json: the tasks in the order in which they were visited, with their
+// difficulties. Errors: InvalidArgument for a method that does not exist or refuses its options, a suite without tasks,
+// an unknown quick task; NotFound never; FailedPrecondition if another run holds `out`; PermissionDenied or Unknown if
+// `out` cannot be written; Cancelled when stopped.
 absl::StatusOr<TableRun> RunTable(const Table& table, const Profile& profile, bool quick, const TableWorld& world,
                                   const RunnerOptions& options);
 

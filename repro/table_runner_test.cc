@@ -27,7 +27,7 @@ constexpr int kCells = 27 + 36;
 
 class RunTableTest : public testing::Test {
  protected:
-  RunTableTest() : definition_(*ParseTable("toy.textproto", TestTableText())) {
+  explicit RunTableTest(const std::string& text = TestTableText()) : definition_(*ParseTable("toy.textproto", text)) {
     profile_ = *ResolveProfile(definition_.table, "desk", {});
     options_.out = NewFolder();
     options_.threads = 2;
@@ -303,6 +303,215 @@ TEST_F(RunTableTest, DivergedRunsCountWithTheirLastFiniteModel) {
   EXPECT_EQ(result["rows"][0]["tasks"][0]["finite"], false);
 }
 
+// Four draws of one suite, and 4-shot episodes in three repetitions, whose draws are 0, 1, 2, 0, 1, 2; odd ones are
+// pairs. Right of 20 answers: slow 14 + draw after 2 steps, meta 14 + draw + number of the meta-training, frozen 13.
+class FewShotColumnsTest : public RunTableTest {
+ protected:
+  FewShotColumnsTest() : RunTableTest(FewShotTableText()) {}
+
+  static constexpr int kRowCells = 2 * 4 + 3 * 6;  // tasks x draws and repetitions x episodes
+
+  Expected* FindExpectedOf(const std::string& row) {
+    for (RowSettings& settings : *profile_.mutable_rows()) {
+      if (settings.row() == row) return settings.mutable_expected(0);
+    }
+    return nullptr;
+  }
+};
+
+TEST_F(FewShotColumnsTest, NumbersAreTheOnesKnownByHand) {
+  const absl::StatusOr<TableRun> run = Run();
+  ASSERT_THAT(run, IsOk());
+  EXPECT_EQ(state_.adaptations, 3 * kRowCells);
+  EXPECT_EQ(state_.meta_trainings, 3);
+  const Json result = Result(*run);
+  const Json& meta = result["rows"][1]["cells"];
+  EXPECT_EQ(meta["accuracy"]["values"], (std::vector<double>{70, 80, 90, 85}));  // meta-trainings 0, 1, 2, 0
+  EXPECT_EQ(meta["four_shot"]["values"], (std::vector<double>{75, 80, 85}));
+  EXPECT_EQ(meta["four_shot"]["mean"], 80);
+  EXPECT_EQ(meta["four_shot"]["sd"], 5);
+  EXPECT_EQ(meta["four_shot"]["n"], 3);
+  EXPECT_EQ(meta["four_shot"]["episodes"], 6);
+  EXPECT_NEAR(meta["four_shot"]["sd_episodes"].get<double>(), std::sqrt(20), 1e-12);  // of 75, 80, 85 twice
+  EXPECT_EQ(meta["four_shot"]["paper"], 64.5);
+  EXPECT_EQ(meta["pair"]["episodes"], 3);
+  EXPECT_EQ(meta["pair"]["mean"], 80);
+  EXPECT_EQ(meta["pair"]["verdict"], "NOT_COMPARABLE");
+  EXPECT_EQ(meta["pair"]["why"], "a part");
+  const Json& slow = result["rows"][0]["cells"];
+  EXPECT_EQ(slow["four_shot"]["values"], (std::vector<double>{75, 75, 75}));  // a repetition for each adaptation seed
+  EXPECT_EQ(result["rows"][2]["cells"]["four_shot"]["mean"], 65);
+  EXPECT_THAT(result["rows"][2]["cells"]["four_shot"]["why"].get<std::string>(), HasSubstr("UNDERSPECIFIED"));
+  EXPECT_EQ(result["rows"][3]["cells"]["four_shot"]["n"], 0);
+  // What the other table tells of starts it tells of rows.
+  EXPECT_EQ(result["few_shot"]["starts"].size(), 3);
+  EXPECT_EQ(result["few_shot"]["results"][0]["seeds"], 3);
+}
+
+TEST_F(FewShotColumnsTest, DifferencesArePairedAndRepetitionsAreNotCountedTwice) {
+  const absl::StatusOr<TableRun> run = Run();
+  ASSERT_THAT(run, IsOk());
+  const Json result = Result(*run);
+  int checked = 0;
+  for (const Json& c : result["comparisons"]) {
+    if (c["column"] == "four_shot" && c["row"] == "slow") {
+      EXPECT_EQ(c["difference"], -5);  // 0, -5, -10 with the meta-training, the same on every episode
+      EXPECT_EQ(c["low"], -5);
+      EXPECT_EQ(c["sd_replicates"], 5);
+      EXPECT_EQ(c["paper_difference"], -4.5);
+      ++checked;
+    }
+    if (c["column"] == "four_shot" && c["row"] == "frozen") {
+      // Over repetitions -10, -15, -20, -10, -15, -20: sd sqrt(20), t(5) = 2.570582. Not over 18 values.
+      EXPECT_EQ(c["difference"], -15);
+      EXPECT_EQ(c["n"], 6);
+      EXPECT_NEAR(c["low"].get<double>(), -15 - 2.570582 * std::sqrt(20. / 6), 1e-5);
+      EXPECT_NEAR(c["high"].get<double>(), -15 + 2.570582 * std::sqrt(20. / 6), 1e-5);
+      EXPECT_EQ(c["replicates"], 3);
+      EXPECT_EQ(c["sd_replicates"], 5);
+      EXPECT_FALSE(c.contains("paper_difference"));
+      ++checked;
+    }
+    if (c["column"] == "pair" && c["row"] == "frozen") {
+      EXPECT_EQ(c["difference"], -15);  // episodes 1, 3, 5: -15, -10, -20
+      EXPECT_EQ(c["n"], 3);
+      EXPECT_NEAR(c["high"].get<double>(), -15 + 4.30265 * 5 / std::sqrt(3.), 1e-4);
+      ++checked;
+    }
+    if (c["column"] == "accuracy" && c["row"] == "frozen") {
+      EXPECT_EQ(c["difference"], 65 - 81.25);
+      EXPECT_EQ(c["n"], 4);
+      ++checked;
+    }
+  }
+  EXPECT_EQ(checked, 4);
+}
+
+TEST_F(FewShotColumnsTest, VerdictsCountTheErrorOfTheEpisodes) {
+  const absl::StatusOr<TableRun> run = Run();
+  ASSERT_THAT(run, IsOk());
+  const auto cell = [&](int row) { return Result(*run)["rows"][row]["cells"]["four_shot"]; };
+  // Three equal repetitions are no certainty: the episodes' errors, sqrt(20 / 6) and 4 / sqrt(6), make the interval
+  // wider than the margin.
+  EXPECT_EQ(cell(0)["verdict"], "INCONCLUSIVE") << cell(0)["why"];
+  EXPECT_THAT(cell(0)["why"].get<std::string>(), ::testing::Not(HasSubstr("would decide")));
+  definition_.table.mutable_columns(1)->set_margin(10);
+  EXPECT_EQ(cell(0)["verdict"], "REPRODUCED") << cell(0)["why"];
+  FindExpectedOf("slow")->set_mean(95);
+  EXPECT_EQ(cell(0)["verdict"], "NOT_REPRODUCED") << cell(0)["why"];
+}
+
+TEST_F(FewShotColumnsTest, TheSameEpisodesOrMetaTrainingsAreNotJudged) {
+  const absl::StatusOr<TableRun> run = Run();
+  ASSERT_THAT(run, IsOk());
+  const auto cell = [&](int row) { return Result(*run)["rows"][row]["cells"]["four_shot"]; };
+  // The run has episodes 0 to 5 and meta-trainings 0 to 2.
+  EXPECT_EQ(cell(1)["verdict"], "INCONCLUSIVE") << cell(1)["why"];
+  FindExpectedOf("meta")->set_first_episode(5);
+  EXPECT_EQ(cell(1)["verdict"], "NOT_ATTEMPTED");
+  EXPECT_THAT(cell(1)["why"].get<std::string>(), HasSubstr("SAME_DRAWS: the expected value comes from episodes"));
+  FindExpectedOf("meta")->set_first_episode(6);
+  EXPECT_EQ(cell(1)["verdict"], "INCONCLUSIVE");
+  FindExpectedOf("meta")->set_first_meta_seed(2);
+  EXPECT_THAT(cell(1)["why"].get<std::string>(), HasSubstr("SAME_DRAWS: the expected value comes from meta-trainings"));
+  FindExpectedOf("meta")->set_first_meta_seed(3);
+  EXPECT_EQ(cell(1)["verdict"], "INCONCLUSIVE");
+  FindExpectedOf("slow")->set_first_episode(0);
+  EXPECT_EQ(cell(0)["verdict"], "NOT_ATTEMPTED");
+}
+
+TEST_F(FewShotColumnsTest, OtherSeedsAreOtherDrawsEpisodesAndMetaTrainings) {
+  profile_ = *ResolveProfile(definition_.table, "desk", {{}, 2, false});
+  const absl::StatusOr<TableRun> run = Run();
+  ASSERT_THAT(run, IsOk());
+  for (const Cell& cell : run->cells) {
+    if (cell.suite == "few_shot") {
+      EXPECT_THAT(cell.draw, ::testing::AllOf(::testing::Ge(12), ::testing::Le(17)));
+    } else {
+      EXPECT_THAT(cell.draw, ::testing::AllOf(::testing::Ge(2), ::testing::Le(5)));
+    }
+    EXPECT_THAT(cell.meta_seed, cell.row == "meta" ? ::testing::AllOf(::testing::Ge(2), ::testing::Le(4))
+                                                   : ::testing::AllOf(::testing::Ge(-1), ::testing::Le(-1)));
+  }
+}
+
+TEST_F(FewShotColumnsTest, WhatIsFinishedDependsOnItsOwnSettingsOnly) {
+  ASSERT_THAT(Run(), IsOk());
+  // What nothing depends on: notes, titles, expected values, margins.
+  Table& table = definition_.table;
+  table.mutable_columns(0)->set_margin(3);
+  table.mutable_rows(1)->set_note("another note");
+  FindExpectedOf("meta")->set_mean(12);
+  profile_.mutable_rows(1)->set_options_reason("another reason");
+  ASSERT_THAT(Run(), IsOk());
+  EXPECT_EQ(state_.adaptations, 3 * kRowCells);
+  EXPECT_EQ(state_.meta_trainings, 3);
+  // What only adaptations depend on.
+  (*profile_.mutable_rows(1)->mutable_options())["learning_rate"] = "1";
+  ASSERT_THAT(Run(), IsOk());
+  EXPECT_EQ(state_.adaptations, 4 * kRowCells);
+  EXPECT_EQ(state_.meta_trainings, 3);
+  // More draws: the meta-trainings stay.
+  profile_.set_draws(5);
+  ASSERT_THAT(Run(), IsOk());
+  EXPECT_EQ(state_.adaptations, 4 * kRowCells + 3 * 2);
+  EXPECT_EQ(state_.meta_trainings, 3);
+  profile_.set_draws(4);
+  // What meta-training depends on, too: the row's steps, its options, the tasks.
+  profile_.mutable_rows(1)->set_meta_steps(21);
+  ASSERT_THAT(Run(), IsOk());
+  EXPECT_EQ(state_.meta_trainings, 6);
+  (*profile_.mutable_rows(1)->mutable_options())["outer_rate"] = "1";
+  ASSERT_THAT(Run(), IsOk());
+  EXPECT_EQ(state_.meta_trainings, 9);
+  profile_.mutable_meta_train_tasks()->set_query_per_class(2);
+  ASSERT_THAT(Run(), IsOk());
+  EXPECT_EQ(state_.meta_trainings, 12);
+  EXPECT_EQ(state_.adaptations, 7 * kRowCells + 3 * 2);
+}
+
+TEST_F(RunTableTest, AStartDependsOnItsRowsMetaTraining) {
+  (*profile_.mutable_rows(1)->mutable_options())["outer_rate"] = "1";
+  (*profile_.mutable_few_shot()->mutable_starts(1)->mutable_options())["outer_rate"] = "5";
+  ASSERT_THAT(Run(), IsOk());
+  EXPECT_EQ(state_.adaptations, kCells);
+  (*profile_.mutable_rows(1)->mutable_options())["outer_rate"] = "2";
+  ASSERT_THAT(Run(), IsOk());
+  // Row meta's 9, and 12 each of the two starts on its meta-trained state.
+  EXPECT_EQ(state_.adaptations, kCells + 9 + 2 * 12);
+}
+
+TEST_F(FewShotColumnsTest, FailedEpisodesAreTold) {
+  state_.meta_errors["meta"] = absl::AbortedError("loss is nan");
+  const absl::StatusOr<TableRun> run = Run();
+  ASSERT_THAT(run, IsOk());
+  const Json result = Result(*run);
+  const Json& cells = result["rows"][1]["cells"];
+  EXPECT_EQ(cells["four_shot"]["verdict"], "RUN_FAILED");
+  EXPECT_EQ(cells["four_shot"]["why"], "18 of 18 episodes failed");
+  EXPECT_EQ(cells["pair"]["verdict"], "RUN_FAILED");
+  EXPECT_EQ(result["rows"][0]["cells"]["four_shot"]["mean"], 75);
+  for (const Json& c : result["comparisons"]) EXPECT_NE(c["to"], "meta");  // nothing to compare with
+  EXPECT_THAT(result["few_shot"].dump(), HasSubstr("loss is nan"));
+}
+
+TEST_F(FewShotColumnsTest, TheOrderOfTasksIsLogged) {
+  for (int i = 0; i < 2; ++i) {  // the second run keeps the meta-trainings
+    const absl::StatusOr<TableRun> run = Run();
+    ASSERT_THAT(run, IsOk());
+    const Json result = Result(*run);
+    const Json& training = result["rows"][1]["meta_training"][2];
+    EXPECT_EQ(training["tasks"], 3);
+    EXPECT_EQ(training["order"], "meta/meta-seed2-order.json");
+    EXPECT_TRUE(result["rows"][1].contains("meta_training_median_seconds"));
+    const absl::StatusOr<std::string> text = ReadFile(JoinPath(options_.out, "meta/meta-seed2-order.json"), 1 << 20);
+    ASSERT_THAT(text, IsOk());
+    EXPECT_EQ(Json::parse(*text)["positions"], (std::vector<int>{1, 0, 2}));
+    EXPECT_EQ(Json::parse(*text)["difficulties"], (std::vector<double>{0.25, 0.5, 1}));
+  }
+  EXPECT_EQ(state_.meta_trainings, 3);
+}
+
 TEST_F(RunTableTest, Errors) {
   Table table = definition_.table;
   table.mutable_rows(0)->set_method("fast");
@@ -342,6 +551,7 @@ TEST_F(RunTableTest, TwoRunsDoNotShareAFolder) {
 
 TEST(CellTest, JsonRoundTrip) {
   Cell cell{"lora", "composite", "desk/noun8", 3, -1, 16};
+  cell.replicate = 2;
   cell.run.curve = {{0, 0.25, 0.2, true}, {5, 1. / 3, 0.3, false}};
   cell.run.num_test = 160;
   cell.run.report = {5, 1.5, 2e9, 0.7, std::nan(""), false};
@@ -351,7 +561,7 @@ TEST(CellTest, JsonRoundTrip) {
   EXPECT_EQ(CellToJson(*back).dump(), CellToJson(cell).dump());
   EXPECT_EQ(back->run.curve[1].accuracy, 1. / 3);
   EXPECT_TRUE(std::isnan(back->run.report.last_loss));
-  EXPECT_EQ(CellName(cell), "lora--desk-noun8--draw3");
+  EXPECT_EQ(CellName(cell), "lora--desk-noun8--draw3--replicate2");
   Json broken = CellToJson(cell);
   broken.erase("n_test");
   EXPECT_THAT(CellFromJson(broken), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("n_test")));

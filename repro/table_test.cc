@@ -1,5 +1,6 @@
 #include "repro/table.h"
 
+#include <filesystem>
 #include <string>
 
 #include "absl/strings/str_replace.h"
@@ -29,6 +30,41 @@ TEST(LoadTableTest, TheRepositorysTablesAreConsistent) {
   EXPECT_EQ(cells, 30);
   EXPECT_EQ(FindRow(definition->table, "gbmoa")->paper().at("accuracy"), 91.8);
   EXPECT_EQ(LoadTable(*path + ".missing").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(LoadTableTest, EveryTableOfTheRepositoryLoads) {
+  const absl::StatusOr<std::string> path = RunfilePath("gbmoa/repro/tables/table1.textproto");
+  ASSERT_TRUE(path.ok()) << path.status();
+  int tables = 0;
+  for (const auto& file : std::filesystem::directory_iterator(std::filesystem::path(*path).parent_path())) {
+    const absl::StatusOr<TableDefinition> definition = LoadTable(file.path().string());
+    ASSERT_TRUE(definition.ok()) << definition.status();
+    EXPECT_EQ(definition->table.name(), file.path().stem().string());
+    ++tables;
+  }
+  EXPECT_GE(tables, 2);
+}
+
+TEST(LoadTableTest, Table2HasThePapersCells) {
+  const absl::StatusOr<std::string> path = RunfilePath("gbmoa/repro/tables/table2.textproto");
+  ASSERT_TRUE(path.ok()) << path.status();
+  const absl::StatusOr<TableDefinition> definition = LoadTable(*path);
+  ASSERT_TRUE(definition.ok()) << definition.status();
+  int methods = 0, cells = 0;
+  double sum = 0;
+  for (const Row& row : definition->table.rows()) {
+    methods += row.kind() == Row::METHOD;
+    for (const auto& [column, value] : row.paper()) {
+      ++cells;
+      sum += value;
+    }
+  }
+  EXPECT_EQ(methods, 6);
+  EXPECT_EQ(cells, 24);
+  EXPECT_NEAR(sum, 2008.1, 1e-9);  // of the paper's table, added up by hand
+  const Profile desk = *ResolveProfile(definition->table, "desk", {});
+  EXPECT_EQ(desk.few_shot().starts_size(), 7);
+  EXPECT_EQ(desk.few_shot().episodes(), 96);
 }
 
 TEST(ParseTableTest, RefusesContradictions) {
@@ -65,6 +101,30 @@ TEST(ParseTableTest, RefusesContradictions) {
   }
 }
 
+TEST(ParseTableTest, RefusesContradictionsOfFewShotColumns) {
+  const std::string good = FewShotTableText();
+  ASSERT_TRUE(ParseTable("t.textproto", good).ok()) << ParseTable("t.textproto", good).status();
+  const struct {
+    std::string from, to, message;
+  } kCases[] = {
+      {"shots: 4\n      in_paper", "shots: 3 in_paper", "columns[four_shot]: profiles[desk].few_shot.shots has no 3"},
+      {"shots: 4\n      in_paper", "in_paper", "columns[four_shot]: shots 0"},
+      {"group: \"pair\"", "group: \"pairs\"", "profiles[desk].few_shot has no group 'pairs'"},
+      {"not_judged: \"a part\"", "margin: 1 margin_reason: \"noise\"",
+       "columns[pair]: a group of few-shot episodes is"},
+      {"groups {", "starts { id: \"a\" row: \"meta\" } groups {", "the rows are the starts"},
+      {"episodes: 6\n          sd_episodes: 8", "", "few-shot accuracy needs the number and spread"},
+      {"meta_seeds: 3\n          first_episode", "first_episode", "rows[meta].expected[four_shot]: meta_seeds 0"},
+      {"shapes { ways: 3", "shapes { ways: 1", "profiles[desk].meta_train_tasks.shapes: 1 ways, 2 shots"},
+  };
+  for (const auto& c : kCases) {
+    ASSERT_NE(good.find(c.from), std::string::npos) << "not in the table: " << c.from;
+    const absl::Status status = ParseTable("t.textproto", absl::StrReplaceAll(good, {{c.from, c.to}})).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << c.from << " -> " << c.to;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(c.message)) << c.from << " -> " << c.to;
+  }
+}
+
 TEST(ResolveProfileTest, OverridesAndQuick) {
   const Table table = ParseTable("t.textproto", TestTableText())->table;
   const Profile full = *ResolveProfile(table, "desk", {});
@@ -82,6 +142,48 @@ TEST(ResolveProfileTest, OverridesAndQuick) {
   EXPECT_THAT(std::string(unknown.message()), HasSubstr("unknown profile 'desktop' of toy; known: desk, big"));
   EXPECT_EQ(ResolveProfile(table, "desk", {0, {}, false}).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(ResolveProfile(table, "desk", {{}, -1, false}).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(ResolveProfileTest, FirstSeedShiftsEverything) {
+  const Table table = ParseTable("t.textproto", FewShotTableText())->table;
+  const Profile desk = *ResolveProfile(table, "desk", {});
+  EXPECT_EQ(desk.first_draw(), 0);
+  EXPECT_EQ(desk.first_meta_seed(), 0);
+  EXPECT_EQ(desk.few_shot().first_episode(), 0);
+  const Profile other = *ResolveProfile(table, "desk", {{}, 3, false});
+  EXPECT_EQ(other.first_draw(), 3);
+  EXPECT_EQ(other.first_meta_seed(), 3);
+  EXPECT_EQ(other.few_shot().first_episode(), 18);  // 3 times 6 episodes
+  // What the table says holds until the command line says otherwise.
+  Table fixed = table;
+  fixed.mutable_profiles(0)->set_first_draw(5);
+  fixed.mutable_profiles(0)->set_first_meta_seed(2);
+  fixed.mutable_profiles(0)->mutable_few_shot()->set_first_episode(0);
+  EXPECT_EQ(ResolveProfile(fixed, "desk", {})->first_meta_seed(), 2);
+  EXPECT_EQ(ResolveProfile(fixed, "desk", {})->few_shot().first_episode(), 0);
+  EXPECT_EQ(ResolveProfile(fixed, "desk", {{}, 3, false})->few_shot().first_episode(), 18);
+}
+
+TEST(ResolveProfileTest, RowsAreTheStartsOfFewShotColumns) {
+  const Table table = ParseTable("t.textproto", FewShotTableText())->table;
+  const Profile desk = *ResolveProfile(table, "desk", {});
+  ASSERT_EQ(desk.few_shot().starts_size(), 3);  // not the row that is not run
+  EXPECT_EQ(desk.few_shot().starts(1).id(), "meta");
+  EXPECT_EQ(desk.few_shot().starts(1).row(), "meta");
+}
+
+TEST(MetaTrainTasksTextTest, NamesWhatIsSet) {
+  MetaTrainTasks tasks;
+  EXPECT_EQ(MetaTrainTasksText(tasks), "");
+  for (const int ways : {3, 5}) {
+    tasks.add_shapes()->set_ways(ways);
+    tasks.mutable_shapes(tasks.shapes_size() - 1)->set_shots(2);
+  }
+  tasks.set_query_per_class(2);
+  tasks.set_pair_shots(3);
+  tasks.set_pair_query_per_class(4);
+  EXPECT_EQ(MetaTrainTasksText(tasks),
+            "ways x shots 3x2, 5x2; 2 queries a class; pairs: 3 shots; pairs: 4 queries a class");
 }
 
 TEST(NotAttemptedReasonTest, NamesReasons) {

@@ -173,6 +173,120 @@ inline std::string TestTableText() {
   )pb";
 }
 
+// The same rows with few-shot columns, whose numbers are known by hand: three repetitions of six episodes.
+inline std::string FewShotTableText() {
+  return R"pb(
+    name: "parts"
+    title: "A toy table with few-shot columns"
+    paper: "Table 0"
+    compare_to: "meta"
+    columns {
+      id: "accuracy"
+      title: "Accuracy"
+      measure: ACCURACY_PERCENT
+      suite: "easy"
+      in_paper: true
+      margin: 2
+      margin_reason: "noise"
+      decimals: 1
+    }
+    columns {
+      id: "four_shot"
+      title: "4-shot"
+      measure: FEW_SHOT_ACCURACY_PERCENT
+      shots: 4
+      in_paper: true
+      margin: 2
+      margin_reason: "noise"
+      decimals: 1
+    }
+    columns {
+      id: "pair"
+      title: "4-shot, pairs"
+      measure: FEW_SHOT_ACCURACY_PERCENT
+      shots: 4
+      group: "pair"
+      not_judged: "a part"
+      decimals: 1
+    }
+    rows {
+      id: "slow"
+      method: "slow"
+      title: "Slow"
+      kind: METHOD
+      color: "#0072b2"
+      paper { key: "four_shot" value: 60 }
+    }
+    rows {
+      id: "meta"
+      method: "meta"
+      title: "Meta"
+      kind: METHOD
+      color: "#d55e00"
+      paper { key: "four_shot" value: 64.5 }
+    }
+    rows { id: "frozen" method: "frozen" title: "Frozen" kind: REFERENCE color: "#555555" dashed: true }
+    rows { id: "absent" method: "absent" title: "Absent" kind: METHOD }
+    profiles {
+      name: "desk"
+      title: "toy desk"
+      data: "Toys."
+      backbone: "none."
+      suites: "easy"
+      draws: 4
+      meta_seeds: 3
+      shots: 2
+      steps: 4
+      marks: [ 0, 4 ]
+      meta_train_tasks { shapes { ways: 3 shots: 2 } }
+      rows {
+        row: "slow"
+        expected { column: "four_shot" mean: 75 sd: 0 n: 3 episodes: 6 sd_episodes: 4 source: "by hand" }
+      }
+      rows {
+        row: "meta"
+        options { key: "seeded" value: "true" }
+        options_reason: "none"
+        meta_steps: 20
+        expected {
+          column: "four_shot"
+          mean: 80
+          sd: 1
+          n: 3
+          first_meta_seed: 100
+          meta_seeds: 3
+          first_episode: 600
+          episodes: 6
+          sd_episodes: 8
+          source: "by hand"
+        }
+      }
+      rows { row: "frozen" }
+      few_shot {
+        shots: 4
+        episodes: 6
+        steps: 2
+        marks: [ 0, 2 ]
+        compare_to: "meta"
+        groups { id: "coarse" title: "coarse" families: "sup" }
+        groups { id: "pair" title: "pairs" families: "pair" }
+      }
+      quick {
+        draws: 1
+        tasks: "e1"
+        shots: 1
+        steps: 2
+        marks: [ 0, 2 ]
+        meta_steps: 2
+        few_shot_shots: 4
+        few_shot_episodes: 2
+        few_shot_steps: 1
+        few_shot_marks: [ 0, 1 ]
+      }
+    }
+  )pb";
+}
+
 // What the scripted learners of a world have done, and what they should do.
 struct TestWorldState {
   std::atomic<int> adaptations{0}, meta_trainings{0};
@@ -180,6 +294,32 @@ struct TestWorldState {
   std::map<std::string, absl::Status> errors;       // by method
   std::map<std::string, absl::Status> meta_errors;  // by method
   int slow_diverges_at = -1;
+};
+
+// Tells the order in which it says it visits tasks; with option "seeded" its answers depend on its meta-training.
+class TestMetaLearner : public FakeLearner {
+ public:
+  TestMetaLearner(FakeLearnerScript script, std::shared_ptr<int64_t> seed)
+      : FakeLearner(std::move(script)), seed_(std::move(seed)) {}
+
+  absl::Status MetaTrain(const EpisodeSource& tasks, const MetaTrainOptions& options) override {
+    if (options.on_order) {
+      const absl::Status status = options.on_order({{1, 0, 2}, {0.25, 0.5, 1}});
+      if (!status.ok()) return status;
+    }
+    absl::Status status = FakeLearner::MetaTrain(tasks, options);
+    *seed_ = static_cast<int64_t>(options.seed);
+    return status;
+  }
+  absl::Status Load(const std::string& path) override {
+    std::ifstream file(path);
+    std::string word;
+    file >> word >> *seed_;
+    return FakeLearner::Load(path);
+  }
+
+ private:
+  std::shared_ptr<int64_t> seed_;  // the script reads it
 };
 
 class TestEpisodes : public EpisodeSource {
@@ -193,6 +333,7 @@ class TestEpisodes : public EpisodeSource {
 //   slow    12 right + draw + one a step         4 s    per task 100 %
 //   meta    14 right + draw, whatever the step   1 s    per task  10 %
 //   frozen  13 right                             0.1 s  nothing
+// With the option "seeded" meta answers as many more rightly as the number of its meta-training.
 inline TableWorld TestWorld(TestWorldState* state) {
   TableWorld world;
   for (const auto& [name, suite] : {std::pair("e1", "easy"), std::pair("e2", "easy"), std::pair("h1", "hard")}) {
@@ -223,7 +364,12 @@ inline TableWorld TestWorld(TestWorldState* state) {
       script.parameters = {100, 10, 5000, 1000};
       script.meta_learns = true;
       const int more = options.count("shift_scale") > 0 ? 1 : 0;
-      script.right = [draw, more](int, const Batch& support_set, uint64_t) { return 14 + more + draw(support_set); };
+      const bool seeded = options.count("seeded") > 0;
+      const auto seed = std::make_shared<int64_t>(0);
+      script.right = [draw, more, seeded, seed](int, const Batch& support_set, uint64_t) {
+        return 14 + more + draw(support_set) + (seeded ? *seed : 0);
+      };
+      return std::make_unique<TestMetaLearner>(script, seed);
     } else if (method == "frozen") {
       script.seconds = 0.1;
       script.parameters = {0, 10, 0, 1000};

@@ -1,5 +1,6 @@
 #include "repro/verdict.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
@@ -37,7 +38,7 @@ absl::string_view VerdictName(Verdict verdict) {
 }
 
 Judgement JudgeCell(const Summary& ours, int64_t failed_runs, const std::optional<ExpectedValue>& expected,
-                    double margin) {
+                    double margin, bool n_counts_runs) {
   CHECK_GT(margin, 0);
   if (failed_runs > 0 || !std::isfinite(ours.mean)) {
     return {Verdict::kRunFailed, failed_runs > 0
@@ -68,6 +69,7 @@ Judgement JudgeCell(const Summary& ours, int64_t failed_runs, const std::optiona
         absl::StrCat(interval.difference > 0 ? "higher" : "lower", " than expected: ", IntervalText(interval, margin)),
         interval};
   }
+  if (!n_counts_runs) return {Verdict::kInconclusive, IntervalText(interval, margin), interval};
   std::string needed = "no number of runs below 10000 would decide if the difference stayed as it is";
   int64_t runs = SamplesToDecide(ours, theirs, margin, kConfidence, /*both=*/false);
   if (runs > 0) {
@@ -76,6 +78,17 @@ Judgement JudgeCell(const Summary& ours, int64_t failed_runs, const std::optiona
     needed = absl::StrCat(runs, " runs would decide, with as many behind the expected value, which has ", theirs.n);
   }
   return {Verdict::kInconclusive, absl::StrCat(IntervalText(interval, margin), "; ", needed), interval, runs};
+}
+
+Summary CrossedSummary(const Summary& repetitions, const Summary& episodes) {
+  if (repetitions.n < 2 || episodes.n < 2) return {std::min<int64_t>(repetitions.n, 1), repetitions.mean, 0};
+  const auto r = static_cast<double>(repetitions.n), e = static_cast<double>(episodes.n);
+  const double a = repetitions.sd * repetitions.sd / r, b = episodes.sd * episodes.sd / e;
+  if (a + b == 0) return {repetitions.n, repetitions.mean, 0};
+  const double df = (a + b) * (a + b) / (a * a / (r - 1) + b * b / (e - 1));
+  // Welch's interval squares sd over n again.
+  const double n = std::floor(df + 1e-9) + 1;
+  return {static_cast<int64_t>(n), repetitions.mean, std::sqrt((a + b) * n)};
 }
 
 void VerdictCounts::Add(Verdict verdict) {

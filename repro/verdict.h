@@ -39,9 +39,18 @@ struct Judgement {
 // expected counts too), straddling INCONCLUSIVE with the number of runs that would decide. That is two one-sided tests
 // at 5 %: a cell whose true difference is at the margin is called REPRODUCED in at most 5 % of all runs, and likewise
 // NOT_REPRODUCED (Welch's degrees of freedom are an approximation: 6 % where one side has three runs and the other
-// ten). One run is never REPRODUCED. An infinite or NaN value is a run that failed. CHECKs margin > 0.
+// ten). One run is never REPRODUCED. An infinite or NaN value is a run that failed. `n_counts_runs` is false where the
+// summaries are crossed: then nothing is said of how many runs would decide. CHECKs margin > 0.
 Judgement JudgeCell(const Summary& ours, int64_t failed_runs, const std::optional<ExpectedValue>& expected,
-                    double margin);
+                    double margin, bool n_counts_runs = true);
+
+// A mean over R repetitions of the same E episodes, as a summary with the error that it has when both repetitions and
+// episodes could have been others: squared standard error a + b with a = repetitions.sd^2 / R over the repetitions'
+// means and b = episodes.sd^2 / E over the episodes' means, Satterthwaite's degrees of freedom
+// (a + b)^2 / (a^2 / (R - 1) + b^2 / (E - 1)). Its n is those and one more, rounded down, and counts nothing that could
+// be run. What repetition and episode do together is in both terms: the error is then too large rather than too small.
+// With fewer than two of either it is the repetitions' own with n = 1, which decides nothing.
+Summary CrossedSummary(const Summary& repetitions, const Summary& episodes);
 
 struct VerdictCounts {
   int reproduced = 0, inconclusive = 0, not_reproduced = 0, not_attempted = 0, failed = 0;

@@ -13,6 +13,7 @@ namespace gbmoa {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(JudgeCellTest, Verdicts) {
   const ExpectedValue kFive{{5, 80, 1}}, kOne{{1, 80, 0}}, kExact{{1, 2.64, 0}, true};
@@ -62,6 +63,26 @@ TEST(JudgeCellTest, TellsHowManyRunsWouldDecide) {
   const Judgement never = JudgeCell({3, 82, 1}, 0, ExpectedValue{{3, 80, 1}}, 2);
   EXPECT_EQ(never.runs_to_decide, 0);
   EXPECT_THAT(never.why, HasSubstr("no number of runs"));
+}
+
+TEST(CrossedSummaryTest, HasBothErrors) {
+  // 3 repetitions of spread 0.6 and 96 episodes of spread 9.6: a = 0.12, b = 0.96, df = 1.08^2 / (0.0072 + 0.9216 / 95)
+  // = 69.0.
+  const Summary both = CrossedSummary({3, 80, 0.6}, {96, 80, 9.6});
+  EXPECT_EQ(both.n, 70);
+  EXPECT_EQ(both.mean, 80);
+  EXPECT_NEAR(both.sd * both.sd / 70, 1.08, 1e-12);
+  // Repetitions that are all the same leave the episodes' error.
+  const Summary same = CrossedSummary({3, 80, 0}, {96, 80, 9.6});
+  EXPECT_EQ(same.n, 96);
+  EXPECT_NEAR(same.sd, 9.6, 1e-12);
+  EXPECT_EQ(CrossedSummary({1, 80, 0}, {96, 80, 9.6}).n, 1);
+  EXPECT_EQ(CrossedSummary({3, 80, 0}, {96, 80, 0}).sd, 0);
+  EXPECT_EQ(JudgeCell(CrossedSummary({1, 80, 0}, {96, 80, 9.6}), 0, ExpectedValue{{50, 80, 1}}, 2).verdict,
+            Verdict::kInconclusive);
+  const Judgement far = JudgeCell(both, 0, ExpectedValue{both}, 1, /*n_counts_runs=*/false);
+  EXPECT_EQ(far.verdict, Verdict::kInconclusive);
+  EXPECT_THAT(far.why, Not(HasSubstr("would decide")));
 }
 
 // What share of simulated tables gets the verdict, when values are normal with the given true difference.
