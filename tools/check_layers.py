@@ -28,6 +28,8 @@ ALLOWED = {
     "gbmoa/cli": "@minilm eval:tokenizer eval/tokenizers gbmoa/backbone gbmoa/task:episode",
     "repro": "@com_github_gperftools_gperftools @minilm @nlohmann_json @wordnet "
     "baselines eval eval/tokenizers gbmoa gbmoa/backbone gbmoa/task",
+    "tools/bench": "@com_github_gperftools_gperftools @nlohmann_json baselines eval eval/tokenizers gbmoa gbmoa/adapter "
+    "gbmoa/backbone gbmoa/hypernet gbmoa/meta gbmoa/task",
     "": "gbmoa/cli",
 }
 EVERYWHERE = "@bazel_tools @com_google_absl @com_google_protobuf @com_github_google_glog gbmoa/base third_party tools"
