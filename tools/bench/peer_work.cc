@@ -27,9 +27,9 @@
 // numbers that are not finite, as FinetuningLearner::Adapt does it, on the 25 texts of a support set at once. A
 // meta-step is OuterLoop::Step on one task: task encoder and generator, prototype head (one forward pass over the
 // support set, which has no counterpart where heads start from zero), k inner steps at rate 0.01, query loss,
-// meta-gradient, AdamW on ψ. Implicit methods solve with λ = 1; those that iterate do 5 iterations. Outside: reading,
-// tokenizing and packing, and the frozen features that the task encoder reads, which meta-training computes once a
-// task.
+// meta-gradient, AdamW on ψ. Implicit methods solve with λ = 1 / (k α), those that iterate in 5 products; what a
+// product costs does not depend on λ. Outside: reading, tokenizing and packing, and the frozen features that the task
+// encoder reads, which meta-training computes once a task.
 //
 // Each measurement is a process of its own: this program, run again. One that fails prints {"work", "k", "precision",
 // "failed": true, "why"} and the others go on; the exit code is then that of the first that failed.

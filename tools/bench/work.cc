@@ -149,6 +149,8 @@ class MetaStep : public Work {
         outer_loop_(MakeOuterLoopOptions(), std::move(method)) {
     options_.inner_loop.steps = k;
     options_.inner_loop.rates = model_->layout().ByGroup(0.01, 0.01, model_->dtype());
+    // λ = 1 / (k α). At λ = 1 the Hessian's curvature is so large beside it that conjugate gradient ends with residuals
+    // around 1, and one that diverges does a sixth product.
     options_.lambda = 0;
     options_.solver.max_iterations = 5;  // all five: no tolerance is met
     options_.solver.tolerance = 0;
