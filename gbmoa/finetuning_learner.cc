@@ -10,7 +10,6 @@
 #include "gbmoa/base/status_macros.h"
 #include "gbmoa/base/torch.h"
 #include "gbmoa/base/torch_status.h"
-#include "gbmoa/meta/adamw.h"
 
 namespace gbmoa {
 namespace {
@@ -95,9 +94,8 @@ absl::StatusOr<Adaptation> FinetuningLearner::Adapt(const Batch& support_set, co
   GBMOA_ASSIGN_OR_RETURN(const PackedBatch support, model->Pack({&support_set}));
   Adaptation adaptation;
   AdaptReport& report = adaptation.report;
-  at::Tensor phi;
   size_t next_mark = 0;
-  const auto observe = [&](int step) -> absl::Status {
+  const auto observe = [&](int step, const at::Tensor& phi) -> absl::Status {
     if (next_mark == options.marks.size() || options.marks[next_mark] != step) return absl::OkStatus();
     ++next_mark;
     if (!options.observer) return absl::OkStatus();
@@ -108,19 +106,14 @@ absl::StatusOr<Adaptation> FinetuningLearner::Adapt(const Batch& support_set, co
   };
 
   GBMOA_RETURN_IF_ERROR(CatchTorch([&]() -> absl::Status {
-    GBMOA_ASSIGN_OR_RETURN(phi, StartingPoint(*model, support_set, RandomStream(options.seed, "start")));
+    GBMOA_ASSIGN_OR_RETURN(at::Tensor phi, StartingPoint(*model, support_set, RandomStream(options.seed, "start")));
     if (options.head_start == HeadStart::kPrototypes) phi = model->WithHead(phi, model->PrototypeHead(phi, support));
-    phi = phi.detach().clone();
-    const at::Tensor rates =
-        model->layout().ByGroup(options_.learning_rate, options_.head_learning_rate, phi.scalar_type());
-    AdamWOptions adamw;
-    adamw.weight_decay = options_.weight_decay;
-    AdamW optimizer(adamw);
+    FinetuningSteps steps(model, options_, phi);
+    phi = at::Tensor();
     const int64_t batch_size = options.batch_size > 0 ? options.batch_size : support_set.size();
     const RandomStream order(options.seed, "support order");
 
-    GBMOA_RETURN_IF_ERROR(observe(0));
-    at::Tensor previous = phi.clone();  // φ one step ago
+    GBMOA_RETURN_IF_ERROR(observe(0, steps.phi()));
     for (int step = 0; step < options.steps; ++step) {
       const PackedBatch* batch = &support;
       PackedBatch minibatch;
@@ -129,39 +122,31 @@ absl::StatusOr<Adaptation> FinetuningLearner::Adapt(const Batch& support_set, co
         GBMOA_ASSIGN_OR_RETURN(minibatch, model->Pack({&rows}));
         batch = &minibatch;
       }
-      const at::Tensor leaf = phi.detach().requires_grad_();
-      const at::Tensor loss = AdaptedEncoder::Losses(model->Logits(leaf, *batch), *batch).sum();
-      const at::Tensor gradient = torch::autograd::grad({loss}, {leaf})[0];
-      const double value = loss.item<double>();
-      if (step == 0) report.first_loss = value;
-      // One sum tells of any NaN or infinity in the gradient; it must never reach φ.
-      if (!std::isfinite(value) || !std::isfinite(gradient.sum().item<double>())) {
-        report.finite = false;
-        break;
+      const FinetuningSteps::Outcome outcome = steps.Step(*batch);
+      if (step == 0) report.first_loss = outcome.loss;
+      report.finite = outcome.finite;
+      if (outcome.moved) {
+        report.last_loss = outcome.loss;
+        report.flops += model->GradientFlops(batch->num_tokens());
+        report.steps = step + 1;
       }
-      report.last_loss = value;
-      report.flops += model->GradientFlops(batch->num_tokens());
-      report.steps = step + 1;
-      previous.copy_(phi);
-      if (options_.sgd) {
-        phi.addcmul_(rates, gradient, -1);
-      } else {
-        optimizer.Step(phi, gradient, rates);
-      }
-      if (!std::isfinite(phi.sum().item<double>())) {
-        report.finite = false;
-        break;
-      }
-      GBMOA_RETURN_IF_ERROR(observe(step + 1));
+      if (!outcome.finite) break;
+      GBMOA_RETURN_IF_ERROR(observe(step + 1, steps.phi()));
     }
-    if (!report.finite && report.steps > 0) {
-      // The last step led to a φ that predicts nothing but NaN. The one before had a finite loss.
-      phi = previous;
-      --report.steps;
-    }
-    adaptation.predictor = std::make_unique<AdaptedPredictor>(model, phi);
+    if (report.finite || report.steps == 0)
+      adaptation.predictor = std::make_unique<AdaptedPredictor>(model, steps.phi());
     return absl::OkStatus();
   }));
+  if (adaptation.predictor == nullptr) {
+    // The last step led to a φ that predicts nothing but NaN; the one before had a finite loss. It is found again by
+    // going there again, so that runs that go well need not keep every φ for one more step.
+    AdaptOptions shorter = options;
+    shorter.steps = report.steps - 1;
+    shorter.marks.clear();
+    GBMOA_ASSIGN_OR_RETURN(Adaptation again, Adapt(support_set, shorter));
+    adaptation.predictor = std::move(again.predictor);
+    --report.steps;
+  }
   report.seconds = absl::ToDoubleSeconds(absl::Now() - started - observing);
   return adaptation;
 }

@@ -11,18 +11,11 @@
 #include "gbmoa/adapter/adaptation_method.h"
 #include "gbmoa/adapter/adapted_encoder.h"
 #include "gbmoa/backbone/backbone.h"
+#include "gbmoa/finetuning_steps.h"
 #include "gbmoa/task/learner.h"
 #include "gbmoa/task/option_reader.h"
 
 namespace gbmoa {
-
-struct FinetuningOptions {
-  double learning_rate = 3e-4;  // of the method's parameters, constant
-  // Of the task head. A head that starts from prototypes is nearly right; at the bodies' small rates it would not move.
-  double head_learning_rate = 1e-3;
-  double weight_decay = 0.01;
-  bool sgd = false;  // plain gradient descent (the inner loop of meta-training) in place of AdamW
-};
 
 // Reads "learning_rate", "head_learning_rate", "weight_decay", "optimizer" ("adamw" or "sgd"); `defaults` holds where
 // the options are silent.

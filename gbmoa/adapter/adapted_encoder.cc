@@ -27,24 +27,38 @@ at::Tensor AdaptedEncoder::StandardStart(const RandomStream& stream) const {
   return phi;
 }
 
-at::Tensor AdaptedEncoder::Features(const at::Tensor& phi, const PackedBatch& batch) const {
-  CHECK_SHAPE(phi, {batch.num_tasks(), layout_.size()});
-  std::vector<at::Tensor> slices = layout_.Split(phi);
+at::Tensor AdaptedEncoder::FeaturesOf(std::vector<at::Tensor> slices, const PackedBatch& batch) const {
   slices.resize(num_method_slices_);
   const std::unique_ptr<EncoderHooks> hooks = method_->Bind(std::move(slices));
   const Transformer& transformer = backbone_->transformer();
   return transformer.Features(transformer.Forward(batch, *hooks), batch);
 }
 
-at::Tensor AdaptedEncoder::Logits(const at::Tensor& phi, const PackedBatch& batch) const {
-  return LogitsOf(Features(phi, batch), phi, batch);
-}
-
-at::Tensor AdaptedEncoder::LogitsOf(const at::Tensor& features, const at::Tensor& phi, const PackedBatch& batch) const {
-  const std::vector<at::Tensor> slices = layout_.Split(phi);
+at::Tensor AdaptedEncoder::HeadLogits(const at::Tensor& features, const std::vector<at::Tensor>& slices,
+                                      const PackedBatch& batch) const {
   const at::Tensor outputs = GroupedLinear(features, slices[num_method_slices_], slices[num_method_slices_ + 1],
                                            batch.task_examples);  // [n, C]
   return outputs * kLogitScale + batch.class_mask;
+}
+
+at::Tensor AdaptedEncoder::Features(const at::Tensor& phi, const PackedBatch& batch) const {
+  CHECK_SHAPE(phi, {batch.num_tasks(), layout_.size()});
+  return FeaturesOf(layout_.Split(phi), batch);
+}
+
+at::Tensor AdaptedEncoder::Logits(const at::Tensor& phi, const PackedBatch& batch) const {
+  CHECK_SHAPE(phi, {batch.num_tasks(), layout_.size()});
+  // Split once: the gradient by φ is then put together once.
+  return Logits(layout_.Split(phi), batch);
+}
+
+at::Tensor AdaptedEncoder::Logits(const std::vector<at::Tensor>& slices, const PackedBatch& batch) const {
+  CHECK_EQ(slices.size(), layout_.slices().size());
+  return HeadLogits(FeaturesOf(slices, batch), slices, batch);
+}
+
+at::Tensor AdaptedEncoder::LogitsOf(const at::Tensor& features, const at::Tensor& phi, const PackedBatch& batch) const {
+  return HeadLogits(features, layout_.Split(phi), batch);
 }
 
 at::Tensor AdaptedEncoder::Losses(const at::Tensor& logits, const PackedBatch& batch) {

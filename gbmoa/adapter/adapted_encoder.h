@@ -41,6 +41,8 @@ class AdaptedEncoder {
 
   at::Tensor Features(const at::Tensor& phi, const PackedBatch& batch) const;  // [n, D]
   at::Tensor Logits(const at::Tensor& phi, const PackedBatch& batch) const;    // [n, C], masked beyond a task's classes
+  // The same for φ by its slices, [B, shape...] each, in layout() order: for whoever has a leaf for each.
+  at::Tensor Logits(const std::vector<at::Tensor>& slices, const PackedBatch& batch) const;
   // The same from features [n, D] that are there already: only phi's head is read.
   at::Tensor LogitsOf(const at::Tensor& features, const at::Tensor& phi, const PackedBatch& batch) const;
   // Mean cross-entropy of each task, nats: [B]. CHECKs that the batch is labelled.
@@ -60,6 +62,10 @@ class AdaptedEncoder {
   double GradientFlops(int64_t num_tokens) const;
 
  private:
+  at::Tensor FeaturesOf(std::vector<at::Tensor> slices, const PackedBatch& batch) const;
+  at::Tensor HeadLogits(const at::Tensor& features, const std::vector<at::Tensor>& slices,
+                        const PackedBatch& batch) const;
+
   std::shared_ptr<const Backbone> backbone_;
   std::shared_ptr<const AdaptationMethod> method_;
   int max_classes_;

@@ -40,18 +40,21 @@ __attribute__((optimize("O3", "no-math-errno", "no-trapping-math"))) void Update
 
 }  // namespace
 
-void AdamW::Step(at::Tensor& parameters, const at::Tensor& gradient, const at::Tensor& rates) {
-  const at::NoGradGuard no_grad;
-  const at::ScalarType dtype = parameters.scalar_type();
-  CHECK(parameters.sizes() == gradient.sizes()) << parameters.sizes() << " against " << gradient.sizes();
-  CHECK(rates.numel() == 1 || rates.numel() == parameters.numel()) << rates.sizes();
+void AdamW::StartStep(const at::Tensor& parameters) {
   CHECK(parameters.is_contiguous());
-  CHECK(gradient.scalar_type() == dtype && rates.scalar_type() == dtype);
+  CHECK(parameters.scalar_type() == at::kFloat || parameters.scalar_type() == at::kDouble) << parameters.scalar_type();
   if (!m_.defined()) {
     m_ = at::zeros_like(parameters);
     s_ = at::zeros_like(parameters);
   }
   ++steps_;
+}
+
+void AdamW::UpdateStretch(at::Tensor& parameters, int64_t offset, const at::Tensor& gradient, const at::Tensor& rates) {
+  const at::ScalarType dtype = parameters.scalar_type();
+  CHECK(gradient.scalar_type() == dtype && rates.scalar_type() == dtype);
+  CHECK(rates.numel() == 1 || rates.numel() == gradient.numel()) << rates.sizes();
+  CHECK_LE(offset + gradient.numel(), parameters.numel());
   const Coefficients coefficients = {options_.beta1,
                                      options_.beta2,
                                      1 - std::pow(options_.beta1, steps_),
@@ -63,17 +66,36 @@ void AdamW::Step(at::Tensor& parameters, const at::Tensor& gradient, const at::T
   const auto update = [&](auto zero) {
     using T = decltype(zero);
     const auto run = one_rate ? Update<T, true> : Update<T, false>;
-    at::parallel_for(0, parameters.numel(), 1 << 16, [&](int64_t begin, int64_t end) {
+    at::parallel_for(0, gradient.numel(), 1 << 16, [&](int64_t begin, int64_t end) {
       run(coefficients, end - begin, g.const_data_ptr<T>() + begin, r.const_data_ptr<T>() + (one_rate ? 0 : begin),
-          m_.mutable_data_ptr<T>() + begin, s_.mutable_data_ptr<T>() + begin, parameters.mutable_data_ptr<T>() + begin);
+          m_.mutable_data_ptr<T>() + offset + begin, s_.mutable_data_ptr<T>() + offset + begin,
+          parameters.mutable_data_ptr<T>() + offset + begin);
     });
   };
   if (dtype == at::kDouble) {
     update(double{});
   } else {
-    CHECK(dtype == at::kFloat) << dtype;
     update(float{});
   }
+}
+
+void AdamW::Step(at::Tensor& parameters, const at::Tensor& gradient, const at::Tensor& rates) {
+  const at::NoGradGuard no_grad;
+  CHECK(parameters.sizes() == gradient.sizes()) << parameters.sizes() << " against " << gradient.sizes();
+  StartStep(parameters);
+  UpdateStretch(parameters, 0, gradient, rates);
+}
+
+void AdamW::Step(at::Tensor& parameters, const std::vector<at::Tensor>& gradients, const std::vector<double>& rates) {
+  const at::NoGradGuard no_grad;
+  CHECK_EQ(gradients.size(), rates.size());
+  StartStep(parameters);
+  int64_t offset = 0;
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    UpdateStretch(parameters, offset, gradients[i], at::scalar_tensor(rates[i], parameters.scalar_type()));
+    offset += gradients[i].numel();
+  }
+  CHECK_EQ(offset, parameters.numel());
 }
 
 }  // namespace gbmoa

@@ -37,6 +37,20 @@ TEST(AdamW, EqualsTheScalarAlgorithm) {
   }
 }
 
+TEST(AdamW, AGradientInStretchesEqualsOneGradient) {
+  AdamW whole(AdamWOptions{}), stretches(AdamWOptions{});
+  at::Tensor x = RandomNormal({1, 7}, 1);
+  at::Tensor y = x.clone();
+  const at::Tensor rates = at::tensor({0.1, 0.1, 0.1, 0.1, 0.02, 0.02, 0.02}, at::kDouble);
+  for (int t = 2; t < 5; ++t) {
+    const at::Tensor gradient = RandomNormal({1, 7}, t);
+    whole.Step(x, gradient, rates);
+    // The second stretch has another shape and is not contiguous.
+    stretches.Step(y, {gradient.narrow(1, 0, 4), gradient.narrow(1, 4, 3).expand({1, 3}).t()}, {0.1, 0.02});
+    EXPECT_TRUE(at::equal(x, y));  // the same arithmetic
+  }
+}
+
 TEST(OuterLoop, LowersTheQueryLossOfAQuadratic) {
   const at::Tensor eye = at::eye(6, at::kDouble).expand({2, 6, 6});
   QuadraticProblem problem(eye, RandomNormal({2, 6}, 1), eye, RandomNormal({2, 6}, 2), RandomNormal({2, 6, 6}, 3));

@@ -15,8 +15,8 @@
 #include "gbmoa/base/torch_status.h"
 #include "gbmoa/episode_problem.h"
 #include "gbmoa/finetuning_learner.h"
+#include "gbmoa/finetuning_steps.h"
 #include "gbmoa/hypernet/hypernetwork.h"
-#include "gbmoa/meta/adamw.h"
 #include "gbmoa/meta/outer_loop.h"
 #include "gbmoa/task/learner.h"
 
@@ -51,8 +51,8 @@ int MaxClasses(const std::vector<Episode>& episodes) {
   return classes;
 }
 
-// One step of FinetuningLearner::Adapt on the whole support set, from packing on: forward, loss, gradient, AdamW, and
-// its guards against numbers that are not finite. φ and AdamW's state go from episode to episode.
+// A step of FinetuningLearner::Adapt on the whole support set: forward, loss, gradient, AdamW, and its guards against
+// numbers that are not finite. φ and AdamW's state go from episode to episode.
 class Step : public Work {
  public:
   static absl::StatusOr<std::unique_ptr<Work>> Create(const char* learner_name,
@@ -68,7 +68,7 @@ class Step : public Work {
     CHECK(finetuning != nullptr) << learner_name << " is not fine-tuned";
     auto work = std::make_unique<Step>(backbone, finetuning->method(), MaxClasses(episodes));
     for (const Episode& episode : episodes) {
-      GBMOA_ASSIGN_OR_RETURN(PackedBatch packed, work->model_.Pack({&episode.support_set}));
+      GBMOA_ASSIGN_OR_RETURN(PackedBatch packed, work->model_->Pack({&episode.support_set}));
       work->support_.push_back(std::move(packed));
       work->tokens_.push_back(episode.support_set.tokens.num_tokens());
     }
@@ -76,39 +76,32 @@ class Step : public Work {
   }
 
   Step(std::shared_ptr<const Backbone> backbone, std::shared_ptr<const AdaptationMethod> method, int max_classes)
-      : model_(std::move(backbone), std::move(method), max_classes), optimizer_(AdamWOptions()) {}
+      : model_(std::make_shared<const AdaptedEncoder>(std::move(backbone), std::move(method), max_classes)) {}
 
   absl::Status Start() override {
-    phi_ = model_.StandardStart(RandomStream(0, "start")).unsqueeze(0);
-    previous_ = phi_.clone();
-    rates_ = model_.layout().ByGroup(1e-4, 1e-4, phi_.scalar_type());
+    FinetuningOptions options;
+    options.learning_rate = options.head_learning_rate = 1e-4;
+    steps_ = std::make_unique<FinetuningSteps>(model_, options,
+                                               model_->StandardStart(RandomStream(0, "start")).unsqueeze(0));
     return absl::OkStatus();
   }
 
   absl::StatusOr<WorkRun> Run(int64_t index) override {
     const PackedBatch& batch = support_[index];
-    const at::Tensor leaf = phi_.detach().requires_grad_();
-    const at::Tensor loss = AdaptedEncoder::Losses(model_.Logits(leaf, batch), batch).sum();
-    const at::Tensor gradient = torch::autograd::grad({loss}, {leaf})[0];
+    const FinetuningSteps::Outcome outcome = steps_->Step(batch);
+    if (!outcome.finite) return absl::AbortedError("loss, gradient or a parameter is not finite");
     WorkRun run;
-    run.loss = loss.item<double>();
-    if (!std::isfinite(run.loss) || !std::isfinite(gradient.sum().item<double>())) {
-      return absl::AbortedError("loss or gradient is not finite");
-    }
-    previous_.copy_(phi_);
-    optimizer_.Step(phi_, gradient, rates_);
-    if (!std::isfinite(phi_.sum().item<double>())) return absl::AbortedError("a parameter is not finite");
+    run.loss = outcome.loss;
     run.examples = batch.num_examples();
     run.tokens = tokens_[index];
     return run;
   }
 
  private:
-  AdaptedEncoder model_;
+  std::shared_ptr<const AdaptedEncoder> model_;
   std::vector<PackedBatch> support_;
   std::vector<int64_t> tokens_;
-  at::Tensor phi_, previous_, rates_;  // [1, P], [1, P], [P]
-  AdamW optimizer_;
+  std::unique_ptr<FinetuningSteps> steps_;
 };
 
 // OuterLoop::Step with one task: φ₀ from the hypernetwork and the head from the support set's prototypes, k inner
