@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "gbmoa/base/shape.h"
 
@@ -13,10 +12,8 @@ LinearSolution SolveConjugateGradient(const LinearOperator& a, const at::Tensor&
   CHECK_EQ(b.dim(), 2);
   at::NoGradGuard no_grad;
   const int64_t num_systems = b.size(0);
-  const double infinity = std::numeric_limits<double>::infinity();
 
   LinearSolution result;
-  result.systems.resize(num_systems);
   const at::Tensor scale = RowColumn(RowScales(b), b);  // [B, 1]; everything below is in its units
   const at::Tensor unit = b / scale;                    // [B, P]
   at::Tensor x = at::zeros_like(b);                     // [B, P]
@@ -24,25 +21,12 @@ LinearSolution SolveConjugateGradient(const LinearOperator& a, const at::Tensor&
   at::Tensor p = unit;                                  // direction
   at::Tensor best = x;                                  // iterate of least residual
   std::vector<double> rr = RowDots(r, r);
-  const std::vector<double> bb = rr;
+  Lockstep systems(rr);
+  const std::vector<double>& bb = systems.squares();
   std::vector<double> best_rr = bb;
-  std::vector<bool> active(num_systems);
-
-  const auto stop = [&](int64_t i, Termination termination) {
-    result.systems[i].termination = termination;
-    active[i] = false;
-  };
-  for (int64_t i = 0; i < num_systems; ++i) {
-    result.systems[i].smallest_curvature = infinity;
-    active[i] = true;
-    if (!std::isfinite(bb[i]))
-      stop(i, Termination::kNotFinite);
-    else if (bb[i] == 0)
-      stop(i, Termination::kZeroRightHandSide);
-  }
 
   for (int iteration = 0; iteration < options.max_iterations; ++iteration) {
-    if (std::none_of(active.begin(), active.end(), [](bool on) { return on; })) break;
+    if (!systems.any_active()) break;
     const at::Tensor ap = a(p);  // [B, P]
     ++result.applications;
     CHECK_SHAPE(ap, {b.size(0), b.size(1)});
@@ -50,15 +34,15 @@ LinearSolution SolveConjugateGradient(const LinearOperator& a, const at::Tensor&
 
     std::vector<double> step(num_systems, 0.0);
     for (int64_t i = 0; i < num_systems; ++i) {
-      if (!active[i]) continue;
-      SolveSummary& summary = result.systems[i];
+      if (!systems.active(i)) continue;
+      SolveSummary& summary = systems.summary(i);
       if (!std::isfinite(p_ap[i]) || !std::isfinite(ap_ap[i])) {
-        stop(i, Termination::kNotFinite);
+        systems.Stop(i, Termination::kNotFinite);
         continue;
       }
       summary.smallest_curvature = std::min(summary.smallest_curvature, p_ap[i] / pp[i]);
       if (p_ap[i] <= options.curvature_guard * pp[i]) {
-        stop(i, Termination::kNegativeCurvature);
+        systems.Stop(i, Termination::kNegativeCurvature);
         continue;
       }
       step[i] = rr[i] / p_ap[i];  //   α = rᵀr / pᵀAp
@@ -74,10 +58,10 @@ LinearSolution SolveConjugateGradient(const LinearOperator& a, const at::Tensor&
 
     std::vector<double> beta(num_systems, 0.0), improved(num_systems, 0.0);
     for (int64_t i = 0; i < num_systems; ++i) {
-      if (!active[i]) continue;
-      SolveSummary& summary = result.systems[i];
+      if (!systems.active(i)) continue;
+      SolveSummary& summary = systems.summary(i);
       if (!std::isfinite(next_rr[i])) {
-        stop(i, Termination::kNotFinite);
+        systems.Stop(i, Termination::kNotFinite);
         continue;
       }
       ++summary.iterations;
@@ -87,10 +71,7 @@ LinearSolution SolveConjugateGradient(const LinearOperator& a, const at::Tensor&
       }
       beta[i] = next_rr[i] / rr[i];  //   β = r′ᵀr′ / rᵀr
       rr[i] = next_rr[i];
-      if (rr[i] <= options.tolerance * options.tolerance * bb[i])
-        stop(i, Termination::kConverged);
-      else if (rr[i] > options.divergence * options.divergence * bb[i])
-        stop(i, Termination::kDiverged);
+      systems.Judge(i, rr[i], options);
     }
     best = at::where(RowColumn(improved, b) > 0, x, best);
     p = r + RowColumn(beta, b) * p;  //   p ← r + β p
@@ -99,7 +80,7 @@ LinearSolution SolveConjugateGradient(const LinearOperator& a, const at::Tensor&
   // Which iterate each system answers with.
   std::vector<double> use_best(num_systems, 0.0), use_b(num_systems, 0.0);
   for (int64_t i = 0; i < num_systems; ++i) {
-    SolveSummary& summary = result.systems[i];
+    SolveSummary& summary = systems.summary(i);
     const bool broken = summary.termination == Termination::kDiverged || summary.termination == Termination::kNotFinite;
     const bool nothing = summary.termination != Termination::kZeroRightHandSide &&
                          (summary.iterations == 0 || (broken && best_rr[i] == bb[i]));
@@ -123,8 +104,9 @@ LinearSolution SolveConjugateGradient(const LinearOperator& a, const at::Tensor&
     residual = RowDots(true_residual, true_residual);
   }
   for (int64_t i = 0; i < num_systems; ++i) {
-    result.systems[i].relative_residual = bb[i] == 0 ? 0 : std::sqrt(residual[i] / bb[i]);
+    systems.summary(i).relative_residual = bb[i] == 0 ? 0 : std::sqrt(residual[i] / bb[i]);
   }
+  result.systems = systems.TakeSummaries();
   result.x = at::where(fallback, b, x * scale);
   return result;
 }

@@ -18,12 +18,7 @@ class ConjugateDifferences : public ImplicitGradientMethod {
     LinearSolverOptions solver = options;
     // The products' own error passes for curvature of its size, of either sign: less than that is not trusted.
     solver.curvature_guard = std::max(options.curvature_guard, product.relative_step());
-    Solved solved;
-    solved.w =
-        SolveConjugateGradient(Symmetrized(system, [&](const at::Tensor& u) { return product(u); }), system.b, solver);
-    solved.support_gradient = product.gradient();
-    solved.gradient_evaluations = 1 + 2 * solved.w.applications;
-    return solved;
+    return SolveIteratively(system, SolveConjugateGradient, product, 2, solver);
   }
 };
 

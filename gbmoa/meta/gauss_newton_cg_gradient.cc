@@ -12,13 +12,8 @@ namespace {
 class ConjugateGaussNewton : public ImplicitGradientMethod {
  protected:
   absl::StatusOr<Solved> Solve(const System& system, const LinearSolverOptions& options) const override {
-    const GaussNewtonProduct product(system.problem, system.phi);
-    Solved solved;
-    solved.w =
-        SolveConjugateGradient(Symmetrized(system, [&](const at::Tensor& u) { return product(u); }), system.b, options);
-    solved.support_gradient = product.gradient();
-    solved.gradient_evaluations = 1 + 1.7 * solved.w.applications;
-    return solved;
+    return SolveIteratively(system, SolveConjugateGradient, GaussNewtonProduct(system.problem, system.phi), 1.7,
+                            options);
   }
 };
 

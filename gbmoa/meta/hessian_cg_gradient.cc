@@ -12,13 +12,7 @@ namespace {
 class ConjugateHessian : public ImplicitGradientMethod {
  protected:
   absl::StatusOr<Solved> Solve(const System& system, const LinearSolverOptions& options) const override {
-    const SupportHessian hessian(system.problem, system.phi);
-    Solved solved;
-    solved.w =
-        SolveConjugateGradient(Symmetrized(system, [&](const at::Tensor& u) { return hessian(u); }), system.b, options);
-    solved.support_gradient = hessian.gradient();
-    solved.gradient_evaluations = 1 + 1.5 * solved.w.applications;
-    return solved;
+    return SolveIteratively(system, SolveConjugateGradient, SupportHessian(system.problem, system.phi), 1.5, options);
   }
 };
 

@@ -1,7 +1,5 @@
 #include "gbmoa/meta/implicit_gradient.h"
 
-#include <utility>
-
 #include "absl/strings/str_cat.h"
 #include "gbmoa/base/shape.h"
 #include "gbmoa/base/to_doubles.h"
@@ -36,12 +34,6 @@ absl::StatusOr<MetaGradient> ImplicitGradientMethod::Compute(BilevelProblem& pro
       ToDoubles((solved.support_gradient + pull).norm(2, {1}) / pull.norm(2, {1}).clamp_min(1e-30));  // [B]
   result.gradient_evaluations += solved.gradient_evaluations;
   return result;
-}
-
-LinearOperator ImplicitGradientMethod::Symmetrized(const System& system, LinearOperator curvature) {
-  return [root = system.root, curvature = std::move(curvature)](const at::Tensor& u) {
-    return u + root * curvature(root * u);
-  };
 }
 
 }  // namespace gbmoa

@@ -40,8 +40,18 @@ class ImplicitGradientMethod : public MetaGradientMethod {
   // Whatever the operator does, w is finite where b is, and says how it went; errors are for what the caller chose.
   virtual absl::StatusOr<Solved> Solve(const System& system, const LinearSolverOptions& options) const = 0;
 
-  // u -> u + D^½ H D^½ u, with the curvature product given as u -> Hu.
-  static LinearOperator Symmetrized(const System& system, LinearOperator curvature);
+  // By an iterative solver on u -> u + D^½ H D^½ u. `product` is u -> Hu; its gradient() is ∇L_S(φ′), which cost a
+  // gradient, and every application costs `cost` of one.
+  template <typename Product>
+  static Solved SolveIteratively(const System& system, LinearSolver* solver, const Product& product, double cost,
+                                 const LinearSolverOptions& options) {
+    Solved solved;
+    solved.w =
+        solver([&](const at::Tensor& u) { return u + system.root * product(system.root * u); }, system.b, options);
+    solved.support_gradient = product.gradient();
+    solved.gradient_evaluations = 1 + cost * solved.w.applications;
+    return solved;
+  }
 };
 
 }  // namespace gbmoa

@@ -27,6 +27,33 @@ const char* TerminationName(Termination termination) {
   return "?";
 }
 
+Lockstep::Lockstep(std::vector<double> squares)
+    : squares_(std::move(squares)), active_(squares_.size(), true), summaries_(squares_.size()) {
+  for (int64_t i = 0; i < size(); ++i) {
+    summaries_[i].smallest_curvature = std::numeric_limits<double>::infinity();
+    if (!std::isfinite(squares_[i]))
+      Stop(i, Termination::kNotFinite);
+    else if (squares_[i] == 0)
+      Stop(i, Termination::kZeroRightHandSide);
+  }
+}
+
+bool Lockstep::any_active() const {
+  return std::any_of(active_.begin(), active_.end(), [](bool on) { return on; });
+}
+
+void Lockstep::Stop(int64_t i, Termination termination) {
+  summaries_[i].termination = termination;
+  active_[i] = false;
+}
+
+void Lockstep::Judge(int64_t i, double square, const LinearSolverOptions& options) {
+  if (square <= options.tolerance * options.tolerance * squares_[i])
+    Stop(i, Termination::kConverged);
+  else if (square > options.divergence * options.divergence * squares_[i])
+    Stop(i, Termination::kDiverged);
+}
+
 std::vector<double> RowDots(const at::Tensor& x, const at::Tensor& y) {
   return ToDoubles((x * y).sum(-1, /*keepdim=*/false, at::kDouble));  // [B]
 }

@@ -3,6 +3,7 @@
 #define GBMOA_META_LINEAR_SOLVER_H_
 
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "gbmoa/base/tensor.h"
@@ -46,6 +47,33 @@ struct LinearSolution {
   at::Tensor x;                       // [B, P], always finite where b is
   std::vector<SolveSummary> systems;  // [B]
   int applications = 0;               // of the operator
+};
+
+// What every iterative solver here is: b [B, P], float32 or float64. Each system stops by itself, the others go on.
+using LinearSolver = LinearSolution(const LinearOperator& a, const at::Tensor& b, const LinearSolverOptions& options);
+
+// Where B systems stand that are solved in lockstep, and why each one stopped.
+class Lockstep {
+ public:
+  // squares [B]: ‖b‖² of each. Systems without a right-hand side, or with one that is not finite, stop at once.
+  explicit Lockstep(std::vector<double> squares);
+
+  int64_t size() const { return static_cast<int64_t>(squares_.size()); }
+  bool any_active() const;
+  bool active(int64_t i) const { return active_[i]; }
+  void Stop(int64_t i, Termination termination);
+  // A step of system i was taken that leaves ‖b − Ax‖² = square: stops it where that is below the tolerance, or above
+  // what counts as divergence.
+  void Judge(int64_t i, double square, const LinearSolverOptions& options);
+
+  SolveSummary& summary(int64_t i) { return summaries_[i]; }
+  const std::vector<double>& squares() const { return squares_; }
+  std::vector<SolveSummary> TakeSummaries() { return std::move(summaries_); }
+
+ private:
+  std::vector<double> squares_;
+  std::vector<bool> active_;
+  std::vector<SolveSummary> summaries_;
 };
 
 // Row-wise inner products, accumulated in float64: P is some 10^5 to 10^7 terms. x, y [B, P].

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "gbmoa/base/shape.h"
 
@@ -12,34 +11,19 @@ LinearSolution SolveNeumannSeries(const LinearOperator& a, const at::Tensor& b, 
   CHECK_EQ(b.dim(), 2);
   at::NoGradGuard no_grad;
   const int64_t num_systems = b.size(0);
-  const double infinity = std::numeric_limits<double>::infinity();
 
   LinearSolution result;
-  result.systems.resize(num_systems);
   const at::Tensor scale = RowColumn(RowScales(b), b);  // [B, 1]; everything below is in its units
   at::Tensor term = b / scale;                          // tⱼ, [B, P]
   at::Tensor sum = term;                                // t₀ + ... + tⱼ
   at::Tensor best = term;                               // partial sum of least residual
-  const std::vector<double> bb = RowDots(term, term);
+  Lockstep systems(RowDots(term, term));
+  const std::vector<double>& bb = systems.squares();
   std::vector<double> tt = bb, best_rr = bb;
   std::vector<double> first_rr(num_systems, std::nan(""));  // of x = b
-  std::vector<bool> active(num_systems);
-
-  const auto stop = [&](int64_t i, Termination termination) {
-    result.systems[i].termination = termination;
-    active[i] = false;
-  };
-  for (int64_t i = 0; i < num_systems; ++i) {
-    result.systems[i].smallest_curvature = infinity;
-    active[i] = true;
-    if (!std::isfinite(bb[i]))
-      stop(i, Termination::kNotFinite);
-    else if (bb[i] == 0)
-      stop(i, Termination::kZeroRightHandSide);
-  }
 
   for (int iteration = 0; iteration < options.max_iterations; ++iteration) {
-    if (std::none_of(active.begin(), active.end(), [](bool on) { return on; })) break;
+    if (!systems.any_active()) break;
     const at::Tensor a_term = a(term);  // [B, P]
     ++result.applications;
     CHECK_SHAPE(a_term, {b.size(0), b.size(1)});
@@ -48,10 +32,10 @@ LinearSolution SolveNeumannSeries(const LinearOperator& a, const at::Tensor& b, 
 
     std::vector<double> improved(num_systems, 0.0), going(num_systems, 0.0);
     for (int64_t i = 0; i < num_systems; ++i) {
-      if (!active[i]) continue;
-      SolveSummary& summary = result.systems[i];
+      if (!systems.active(i)) continue;
+      SolveSummary& summary = systems.summary(i);
       if (!std::isfinite(t_at[i]) || !std::isfinite(next_rr[i])) {
-        stop(i, Termination::kNotFinite);
+        systems.Stop(i, Termination::kNotFinite);
         continue;
       }
       ++summary.iterations;
@@ -62,11 +46,8 @@ LinearSolution SolveNeumannSeries(const LinearOperator& a, const at::Tensor& b, 
         improved[i] = 1;
       }
       tt[i] = next_rr[i];
-      if (tt[i] <= options.tolerance * options.tolerance * bb[i])
-        stop(i, Termination::kConverged);
-      else if (tt[i] > options.divergence * options.divergence * bb[i])
-        stop(i, Termination::kDiverged);
-      going[i] = active[i] ? 1 : 0;
+      systems.Judge(i, tt[i], options);
+      going[i] = systems.active(i) ? 1 : 0;
     }
     best = at::where(RowColumn(improved, b) > 0, sum, best);
     // A stopped system's next term may be anything, NaN included; from here on it is zero.
@@ -76,13 +57,14 @@ LinearSolution SolveNeumannSeries(const LinearOperator& a, const at::Tensor& b, 
 
   std::vector<double> use_b(num_systems, 0.0);
   for (int64_t i = 0; i < num_systems; ++i) {
-    SolveSummary& summary = result.systems[i];
-    if (active[i] && tt[i] >= bb[i]) stop(i, Termination::kDiverged);
+    SolveSummary& summary = systems.summary(i);
+    if (systems.active(i) && tt[i] >= bb[i]) systems.Stop(i, Termination::kDiverged);
     if (summary.termination == Termination::kZeroRightHandSide) continue;
     summary.fallback = !(best_rr[i] < bb[i]);
     use_b[i] = summary.fallback ? 1 : 0;
     summary.relative_residual = std::sqrt((summary.fallback ? first_rr[i] : best_rr[i]) / bb[i]);
   }
+  result.systems = systems.TakeSummaries();
   result.x = at::where(RowColumn(use_b, b) > 0, b, best * scale);
   return result;
 }
