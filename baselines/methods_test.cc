@@ -34,13 +34,7 @@ const BackboneConfig& TinyConfig() {
   return *config;
 }
 
-EncoderWeights TinyWeights() {
-  EncoderWeights weights = RandomEncoderWeights(TinyConfig(), 1, at::kDouble);
-  ForEachTensor(weights, [](const std::string& name, at::Tensor& tensor) {
-    if (name.find("LayerNorm") == std::string::npos) tensor.mul_(10);
-  });
-  return weights;
-}
+EncoderWeights TinyWeights() { return LivelyEncoderWeights(TinyConfig(), 1, at::kDouble); }
 
 // What a method changes, for the forward pass below.
 struct Changes {

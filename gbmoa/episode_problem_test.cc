@@ -12,21 +12,7 @@
 namespace gbmoa {
 namespace {
 
-BackboneConfig TinyConfig() {
-  BackboneConfig config;
-  config.set_name("tiny");
-  config.set_family(BackboneConfig::BERT);
-  config.set_vocab_size(40);
-  config.set_hidden_size(8);
-  config.set_num_hidden_layers(2);
-  config.set_num_attention_heads(2);
-  config.set_intermediate_size(16);
-  config.set_max_position_embeddings(16);
-  config.set_type_vocab_size(2);
-  config.set_layer_norm_eps(1e-12);
-  config.set_activation(BackboneConfig::GELU);
-  return config;
-}
+BackboneConfig TinyConfig() { return BertOfSizes({40, 8, 2, 2, 16, 16}); }
 
 // Words of TinyConfig's vocabulary.
 Batch TinyBatch(int classes, int per_class, Encoding encoding, uint64_t seed) {
@@ -36,12 +22,8 @@ Batch TinyBatch(int classes, int per_class, Encoding encoding, uint64_t seed) {
 class EpisodeProblemTest : public testing::Test {
  protected:
   EpisodeProblemTest() {
-    // Weights ten times the usual size: with 0.02 a random encoder of width 8 hardly depends on its input.
-    EncoderWeights weights = RandomEncoderWeights(TinyConfig(), 1, at::kDouble);
-    ForEachTensor(weights, [](const std::string& name, at::Tensor& tensor) {
-      if (name.find("LayerNorm") == std::string::npos) tensor.mul_(10);
-    });
-    backbone_ = Backbone::FromWeights(TinyConfig(), weights, Precision::kFloat64);
+    backbone_ =
+        Backbone::FromWeights(TinyConfig(), LivelyEncoderWeights(TinyConfig(), 1, at::kDouble), Precision::kFloat64);
     model_ = std::make_shared<const AdaptedEncoder>(backbone_, std::make_shared<const BottleneckAdapter>(2), 3);
     // A three-way task of texts and a two-way task of pairs: the second has one class fewer than the head.
     episodes_[0] = {"texts", TinyBatch(3, 2, Encoding::kOneSequence, 1), TinyBatch(3, 3, Encoding::kOneSequence, 2)};

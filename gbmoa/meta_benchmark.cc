@@ -29,23 +29,11 @@
 namespace gbmoa {
 namespace {
 
-constexpr int64_t kVocabulary = 1000, kWidth = 128, kLayers = 4, kBottleneckDim = 16;
-constexpr int kClasses = 5, kPerClass = 5;
+constexpr int kVocabulary = 1000, kWidth = 128, kLayers = 4, kBottleneckDim = 16, kClasses = 5, kPerClass = 5;
 
 const std::shared_ptr<const Backbone>& SmallBackbone() {
   static const auto* backbone = [] {
-    BackboneConfig config;
-    config.set_name("small");
-    config.set_family(BackboneConfig::BERT);
-    config.set_vocab_size(kVocabulary);
-    config.set_hidden_size(kWidth);
-    config.set_num_hidden_layers(kLayers);
-    config.set_num_attention_heads(4);
-    config.set_intermediate_size(4 * kWidth);
-    config.set_max_position_embeddings(64);
-    config.set_type_vocab_size(2);
-    config.set_layer_norm_eps(1e-12);
-    config.set_activation(BackboneConfig::GELU);
+    const BackboneConfig config = BertOfSizes({kVocabulary, kWidth, kLayers, 4, 4 * kWidth, 64});
     return new std::shared_ptr<const Backbone>(
         Backbone::FromWeights(config, RandomEncoderWeights(config, 1), Precision::kFloat32));
   }();

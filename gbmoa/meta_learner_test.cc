@@ -19,24 +19,9 @@ namespace {
 
 std::shared_ptr<const Backbone> TinyBackbone() {
   static const std::shared_ptr<const Backbone>* backbone = [] {
-    BackboneConfig config;
-    config.set_name("tiny");
-    config.set_family(BackboneConfig::BERT);
-    config.set_vocab_size(40);
-    config.set_hidden_size(8);
-    config.set_num_hidden_layers(2);
-    config.set_num_attention_heads(2);
-    config.set_intermediate_size(16);
-    config.set_max_position_embeddings(16);
-    config.set_type_vocab_size(2);
-    config.set_layer_norm_eps(1e-12);
-    config.set_activation(BackboneConfig::GELU);
-    // Weights ten times the usual size: with 0.02 a random encoder of width 8 hardly depends on its input.
-    EncoderWeights weights = RandomEncoderWeights(config, 1);
-    ForEachTensor(weights, [](const std::string& name, at::Tensor& tensor) {
-      if (name.find("LayerNorm") == std::string::npos) tensor.mul_(10);
-    });
-    return new std::shared_ptr<const Backbone>(Backbone::FromWeights(config, weights, Precision::kFloat32));
+    const BackboneConfig config = BertOfSizes({40, 8, 2, 2, 16, 16});
+    return new std::shared_ptr<const Backbone>(
+        Backbone::FromWeights(config, LivelyEncoderWeights(config, 1), Precision::kFloat32));
   }();
   return *backbone;
 }

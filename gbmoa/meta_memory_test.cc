@@ -61,18 +61,7 @@ double PeakBytes() {
 double MeasureGrowth(const std::string& name, int steps) noexcept {
   CHECK(mallopt(M_MMAP_THRESHOLD, 64 << 10) && mallopt(M_TRIM_THRESHOLD, 64 << 10) && mallopt(M_ARENA_MAX, 1));
   SetIntraOpThreads(1);
-  BackboneConfig config;
-  config.set_name("random");
-  config.set_family(BackboneConfig::BERT);
-  config.set_vocab_size(100);
-  config.set_hidden_size(kWidth);
-  config.set_num_hidden_layers(kLayers);
-  config.set_num_attention_heads(4);
-  config.set_intermediate_size(4 * kWidth);
-  config.set_max_position_embeddings(16);
-  config.set_type_vocab_size(2);
-  config.set_layer_norm_eps(1e-12);
-  config.set_activation(BackboneConfig::GELU);
+  const BackboneConfig config = BertOfSizes({100, kWidth, kLayers, 4, 4 * kWidth, 16});
   const auto backbone = Backbone::FromWeights(config, RandomEncoderWeights(config, 1), Precision::kFloat32);
   const auto model = std::make_shared<const AdaptedEncoder>(
       backbone, std::make_shared<const BottleneckAdapter>(kBottleneck), kClasses);

@@ -4,56 +4,16 @@
 // Each iteration runs the pass and then the frozen products that it cannot do without, alone and in the type that they
 // run in; "vs_products" is the ratio of their best times, which holds on a busy machine too. GFLOP/s, of the best time,
 // count these products only.
-#include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "benchmark/benchmark.h"
-#include "gbmoa/adapter/adapted_encoder.h"
-#include "gbmoa/adapter/bottleneck_adapter.h"
-#include "gbmoa/backbone/random_weights.h"
-#include "gbmoa/base/rng.h"
+#include "gbmoa/adapter/minilm_benchmark.h"
 #include "gbmoa/base/torch.h"
 
 namespace gbmoa {
 namespace {
-
-BackboneConfig MiniLmConfig() {
-  BackboneConfig config;
-  config.set_name("minilm-l6");
-  config.set_family(BackboneConfig::BERT);
-  config.set_vocab_size(1000);  // words are looked up, not multiplied
-  config.set_hidden_size(384);
-  config.set_num_hidden_layers(6);
-  config.set_num_attention_heads(12);
-  config.set_intermediate_size(1536);
-  config.set_max_position_embeddings(512);
-  config.set_type_vocab_size(2);
-  config.set_layer_norm_eps(1e-12);
-  config.set_activation(BackboneConfig::GELU);
-  return config;
-}
-
-Batch Texts() {
-  // Mean 12.5 and spread as in gloss texts; fixed, so that runs compare.
-  const std::vector<int> lengths = {13, 8,  10, 20, 7,  12, 27, 9,  11, 15, 8, 13, 7,
-                                    17, 11, 9,  22, 10, 12, 8,  14, 11, 10, 9, 19};
-  const RandomStream stream(1, "texts");
-  Batch batch;
-  batch.num_classes = 5;
-  for (size_t i = 0; i < lengths.size(); ++i) {
-    batch.labels.push_back(static_cast<int64_t>(i % 5));
-    for (int t = 0; t < lengths[i]; ++t) {
-      batch.tokens.ids.push_back(static_cast<int32_t>(stream.Below(1000, batch.tokens.ids.size())));
-      batch.tokens.type_ids.push_back(0);
-    }
-    batch.tokens.offsets.push_back(static_cast<int64_t>(batch.tokens.ids.size()));
-  }
-  return batch;
-}
 
 enum Pass {
   kForward,
@@ -65,11 +25,8 @@ enum Pass {
 
 class Encoder {
  public:
-  Encoder() {
-    std::shared_ptr<const Backbone> backbone =
-        Backbone::FromWeights(MiniLmConfig(), RandomEncoderWeights(MiniLmConfig(), 1), FastestPrecision());
-    model_ = std::make_unique<AdaptedEncoder>(std::move(backbone), std::make_shared<const BottleneckAdapter>(64), 5);
-    const Batch texts = Texts();
+  Encoder() : model_(RandomMiniLm()) {
+    const Batch texts = DefinitionLikeTexts();
     batch_ = *model_->Pack({&texts});
     at::manual_seed(1);
     phi_ = (0.05 * at::randn({1, model_->layout().size()})).set_requires_grad(true);
@@ -126,56 +83,30 @@ class Encoder {
     return torch::autograd::grad({transposed_}, {weights_}, {direction_}, /*retain_graph=*/true)[0];
   }
 
-  std::unique_ptr<AdaptedEncoder> model_;
+  std::shared_ptr<const AdaptedEncoder> model_;
   PackedBatch batch_;
   at::Tensor phi_, direction_, logits_, gradient_, weights_, transposed_;
 };
 
-template <typename Function>
-double Seconds(const Function& function) {
-  const auto start = std::chrono::steady_clock::now();
-  function();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
 void BM_Encoder(benchmark::State& state, Pass pass) {
   static const Encoder& encoder = *new Encoder;
-  at::set_num_threads(static_cast<int>(state.range(0)));
   const auto products = encoder.Products(pass);
   double flops = 0;
   for (const auto& [x, matrix] : products) flops += 2.0 * x.size(0) * matrix.numel();
-  const auto run = [&] { benchmark::DoNotOptimize(encoder.Run(pass)); };
-  const auto multiply = [&] {
-    const at::NoGradGuard no_grad;
-    for (const auto& [x, matrix] : products) benchmark::DoNotOptimize(at::linear(x, matrix));
-  };
-  Seconds(run);
-  Seconds(multiply);
-  double best = HUGE_VAL, products_best = HUGE_VAL;
-  for (auto _ : state) {
-    const double seconds = Seconds(run);
-    state.SetIterationTime(seconds);
-    best = std::min(best, seconds);
-    products_best = std::min(products_best, Seconds(multiply));
-  }
-  state.counters["best_ms"] = best * 1e3;
+  const double best = TimeAgainst(
+      state, [&] { benchmark::DoNotOptimize(encoder.Run(pass)); }, "vs_products",
+      [&] {
+        const at::NoGradGuard no_grad;
+        for (const auto& [x, matrix] : products) benchmark::DoNotOptimize(at::linear(x, matrix));
+      });
   state.counters["GFLOP/s"] = flops / best / 1e9;
-  state.counters["vs_products"] = best / products_best;
 }
 
-#define GBMOA_ENCODER_BENCHMARK(pass)       \
-  BENCHMARK_CAPTURE(BM_Encoder, pass, pass) \
-      ->ArgName("threads")                  \
-      ->Arg(1)                              \
-      ->Arg(2)                              \
-      ->UseManualTime()                     \
-      ->Unit(benchmark::kMillisecond)
-
-GBMOA_ENCODER_BENCHMARK(kForward);
-GBMOA_ENCODER_BENCHMARK(kGradient);
-GBMOA_ENCODER_BENCHMARK(kHessianProduct);
-GBMOA_ENCODER_BENCHMARK(kJacobianProduct);
-GBMOA_ENCODER_BENCHMARK(kGaussNewtonProduct);
+GBMOA_BENCHMARK_BY_THREADS(BM_Encoder, kForward);
+GBMOA_BENCHMARK_BY_THREADS(BM_Encoder, kGradient);
+GBMOA_BENCHMARK_BY_THREADS(BM_Encoder, kHessianProduct);
+GBMOA_BENCHMARK_BY_THREADS(BM_Encoder, kJacobianProduct);
+GBMOA_BENCHMARK_BY_THREADS(BM_Encoder, kGaussNewtonProduct);
 
 }  // namespace
 }  // namespace gbmoa

@@ -28,4 +28,28 @@ EncoderWeights RandomEncoderWeights(const BackboneConfig& config, uint64_t seed,
   return weights;
 }
 
+EncoderWeights LivelyEncoderWeights(const BackboneConfig& config, uint64_t seed, at::ScalarType dtype) {
+  EncoderWeights weights = RandomEncoderWeights(config, seed, dtype);
+  ForEachTensor(weights, [](const std::string& name, at::Tensor& tensor) {
+    if (!absl::StrContains(name, "LayerNorm")) tensor.mul_(10);
+  });
+  return weights;
+}
+
+BackboneConfig BertOfSizes(const EncoderSizes& sizes) {
+  BackboneConfig config;
+  config.set_name("random");
+  config.set_family(BackboneConfig::BERT);
+  config.set_vocab_size(sizes.vocabulary);
+  config.set_hidden_size(sizes.width);
+  config.set_num_hidden_layers(sizes.layers);
+  config.set_num_attention_heads(sizes.heads);
+  config.set_intermediate_size(sizes.feed_forward);
+  config.set_max_position_embeddings(sizes.positions);
+  config.set_type_vocab_size(2);
+  config.set_layer_norm_eps(1e-12);
+  config.set_activation(BackboneConfig::GELU);
+  return config;
+}
+
 }  // namespace gbmoa

@@ -21,24 +21,8 @@ constexpr int64_t kVocabulary = 60, kWidth = 16, kLayers = 2, kIntermediate = 24
 class WorkTest : public ::testing::Test {
  protected:
   WorkTest() {
-    BackboneConfig config;
-    config.set_name("tiny");
-    config.set_family(BackboneConfig::BERT);
-    config.set_vocab_size(kVocabulary);
-    config.set_hidden_size(kWidth);
-    config.set_num_hidden_layers(kLayers);
-    config.set_num_attention_heads(2);
-    config.set_intermediate_size(kIntermediate);
-    config.set_max_position_embeddings(64);
-    config.set_type_vocab_size(2);
-    config.set_layer_norm_eps(1e-12);
-    config.set_activation(BackboneConfig::GELU);
-    // Weights ten times the usual size: with 0.02 a random encoder of width 16 hardly depends on its input.
-    EncoderWeights weights = RandomEncoderWeights(config, 1);
-    ForEachTensor(weights, [](const std::string& name, at::Tensor& tensor) {
-      if (!absl::StrContains(name, "LayerNorm")) tensor.mul_(10);
-    });
-    backbone_ = Backbone::FromWeights(config, weights, Precision::kFloat32);
+    const BackboneConfig config = BertOfSizes({kVocabulary, kWidth, kLayers, 2, kIntermediate, 64});
+    backbone_ = Backbone::FromWeights(config, LivelyEncoderWeights(config, 1), Precision::kFloat32);
     // The second has fewer classes than the first.
     for (const int classes : {3, 2}) {
       const auto batch = [&](uint64_t seed) {
