@@ -21,11 +21,9 @@ class AdamW {
  public:
   explicit AdamW(const AdamWOptions& options) : options_(options) {}
 
-  // Updates `parameters` (contiguous, float32 or float64) in place. `rates` has one number, or one for each parameter:
+  // Updates `parameters` (contiguous, float32 or float64) in place, with the gradient in stretches that follow each
+  // other in the parameters, each with a rate r of its own:
   //   θ ← θ − r w θ;   m ← β₁ m + (1 − β₁) g;   s ← β₂ s + (1 − β₂) g²;   θ ← θ − r m̂ / (√ŝ + ε)
-  void Step(at::Tensor& parameters, const at::Tensor& gradient, const at::Tensor& rates);
-
-  // The same with the gradient in stretches that follow each other in `parameters`, each with a rate of its own.
   void Step(at::Tensor& parameters, const std::vector<at::Tensor>& gradients, const std::vector<double>& rates);
 
   int64_t steps() const { return steps_; }
@@ -33,10 +31,6 @@ class AdamW {
   const at::Tensor& second_moment() const { return s_; }
 
  private:
-  // Of the parameters from `offset` on, as many as the gradient has.
-  void UpdateStretch(at::Tensor& parameters, int64_t offset, const at::Tensor& gradient, const at::Tensor& rates);
-  void StartStep(const at::Tensor& parameters);
-
   AdamWOptions options_;
   int64_t steps_ = 0;
   at::Tensor m_, s_;

@@ -36,7 +36,7 @@ absl::StatusOr<OuterStep> OuterLoop::Step(BilevelProblem& problem, const MetaGra
   if (options_.clip_norm > 0 && step.gradient_norm > options_.clip_norm) {
     gradient.mul_(options_.clip_norm / step.gradient_norm);
   }
-  optimizer_.Step(psi, gradient, at::scalar_tensor(step.rate, psi.scalar_type()));
+  optimizer_.Step(psi, {gradient}, {step.rate});
   step.applied = true;
   return step;
 }
