@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gbmoa/backbone/elementwise_kernel.h"
+#include "gbmoa/backbone/vector_instructions.h"
 #include "gbmoa/base/torch.h"
 #include "gtest/gtest.h"
 
@@ -102,13 +103,13 @@ TEST(GeluKernelsTest, BaselineAccurate) {
 
 #if defined(__x86_64__)
 TEST(GeluKernelsTest, Avx2Accurate) {
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) GTEST_SKIP() << "no AVX2 and FMA here";
+  if (!HaveAvx2()) GTEST_SKIP() << "no AVX2 and FMA here";
   ExpectKernelsAccurate<float>(ElementwiseKernelsAvx2(), kTolerance32);
   ExpectKernelsAccurate<double>(ElementwiseKernelsAvx2(), kTolerance64);
 }
 
 TEST(GeluKernelsTest, Avx512Accurate) {
-  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512dq")) GTEST_SKIP() << "no AVX-512 here";
+  if (!HaveAvx512()) GTEST_SKIP() << "no AVX-512 here";
   ExpectKernelsAccurate<float>(ElementwiseKernelsAvx512(), kTolerance32);
   ExpectKernelsAccurate<double>(ElementwiseKernelsAvx512(), kTolerance64);
 }

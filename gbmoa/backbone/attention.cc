@@ -41,6 +41,7 @@
 #include <vector>
 
 #include "gbmoa/backbone/attention_kernel.h"
+#include "gbmoa/backbone/vector_instructions.h"
 #include "gbmoa/base/shape.h"
 #include "gbmoa/base/torch.h"
 
@@ -54,8 +55,8 @@ template <typename T>
 const AttentionKernels<T>& Kernels() {
   static const AttentionKernels<T>& kernels = []() -> const AttentionKernels<T>& {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) return AttentionKernelsAvx512<T>();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return AttentionKernelsAvx2<T>();
+    if (HaveAvx512()) return AttentionKernelsAvx512<T>();
+    if (HaveAvx2()) return AttentionKernelsAvx2<T>();
 #endif
     return AttentionKernelsBaseline<T>();
   }();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gbmoa/backbone/attention_kernel.h"
+#include "gbmoa/backbone/vector_instructions.h"
 #include "gbmoa/base/torch.h"
 #include "gtest/gtest.h"
 
@@ -193,13 +194,13 @@ TEST(AttentionKernelsTest, BaselineAgrees) {
 
 #if defined(__x86_64__)
 TEST(AttentionKernelsTest, Avx2Agrees) {
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) GTEST_SKIP() << "no AVX2 and FMA here";
+  if (!HaveAvx2()) GTEST_SKIP() << "no AVX2 and FMA here";
   ExpectKernelsAgree(AttentionKernelsAvx2<double>(), at::kDouble, kTolerance64);
   ExpectKernelsAgree(AttentionKernelsAvx2<float>(), at::kFloat, kTolerance32);
 }
 
 TEST(AttentionKernelsTest, Avx512Agrees) {
-  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512dq")) GTEST_SKIP() << "no AVX-512 here";
+  if (!HaveAvx512()) GTEST_SKIP() << "no AVX-512 here";
   ExpectKernelsAgree(AttentionKernelsAvx512<double>(), at::kDouble, kTolerance64);
   ExpectKernelsAgree(AttentionKernelsAvx512<float>(), at::kFloat, kTolerance32);
 }

@@ -1,5 +1,6 @@
 // The element-wise kernels for any processor, with vectors of 16 bytes; and the choice at run time.
 #include "gbmoa/backbone/elementwise_kernel-inl.h"
+#include "gbmoa/backbone/vector_instructions.h"
 
 namespace gbmoa {
 
@@ -8,8 +9,8 @@ const ElementwiseKernels& ElementwiseKernelsBaseline() { return kElementwiseKern
 const ElementwiseKernels& BestElementwiseKernels() {
   static const ElementwiseKernels& kernels = []() -> const ElementwiseKernels& {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) return ElementwiseKernelsAvx512();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return ElementwiseKernelsAvx2();
+    if (HaveAvx512()) return ElementwiseKernelsAvx512();
+    if (HaveAvx2()) return ElementwiseKernelsAvx2();
 #endif
     return ElementwiseKernelsBaseline();
   }();

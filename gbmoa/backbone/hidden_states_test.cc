@@ -31,9 +31,7 @@ std::vector<T> Values(const SafetensorsFile& file, const std::string& name) {
 
 PackedTokens Sequence(const PackedTokens& tokens, int64_t s) {
   PackedTokens one;
-  one.ids.assign(tokens.ids.begin() + tokens.offsets[s], tokens.ids.begin() + tokens.offsets[s + 1]);
-  one.type_ids.assign(tokens.type_ids.begin() + tokens.offsets[s], tokens.type_ids.begin() + tokens.offsets[s + 1]);
-  one.offsets.push_back(static_cast<int64_t>(one.ids.size()));
+  one.Append(tokens, s);
   return one;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gbmoa/backbone/elementwise_kernel.h"
+#include "gbmoa/backbone/vector_instructions.h"
 #include "gbmoa/base/torch.h"
 #include "gtest/gtest.h"
 
@@ -137,13 +138,13 @@ TEST(LayerNormKernelsTest, BaselineAgrees) {
 
 #if defined(__x86_64__)
 TEST(LayerNormKernelsTest, Avx2Agrees) {
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) GTEST_SKIP() << "no AVX2 and FMA here";
+  if (!HaveAvx2()) GTEST_SKIP() << "no AVX2 and FMA here";
   ExpectKernelsAgree<double>(ElementwiseKernelsAvx2(), at::kDouble, kTolerance64);
   ExpectKernelsAgree<float>(ElementwiseKernelsAvx2(), at::kFloat, kTolerance32);
 }
 
 TEST(LayerNormKernelsTest, Avx512Agrees) {
-  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512dq")) GTEST_SKIP() << "no AVX-512 here";
+  if (!HaveAvx512()) GTEST_SKIP() << "no AVX-512 here";
   ExpectKernelsAgree<double>(ElementwiseKernelsAvx512(), at::kDouble, kTolerance64);
   ExpectKernelsAgree<float>(ElementwiseKernelsAvx512(), at::kFloat, kTolerance32);
 }
