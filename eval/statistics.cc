@@ -71,6 +71,14 @@ Summary Summarize(absl::Span<const double> values) {
   return summary;
 }
 
+double Median(absl::Span<const double> values) {
+  CHECK(!values.empty());
+  std::vector<double> sorted(values.begin(), values.end());
+  std::sort(sorted.begin(), sorted.end());
+  const size_t half = sorted.size() / 2;
+  return sorted.size() % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
 double IncompleteBeta(double a, double b, double x) {
   CHECK_GT(a, 0);
   CHECK_GT(b, 0);

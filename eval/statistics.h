@@ -16,6 +16,9 @@ struct Summary {
 };
 Summary Summarize(absl::Span<const double> values);
 
+// The middle value, or the mean of the two middle ones. CHECKs that there is one.
+double Median(absl::Span<const double> values);
+
 // I_x(a, b), the regularised incomplete beta function, for a, b > 0 and x in [0, 1]. Lentz's evaluation of the
 // continued fraction (Abramowitz and Stegun 26.5.8); relative error below 1e-13 for a, b up to 1e4.
 double IncompleteBeta(double a, double b, double x);

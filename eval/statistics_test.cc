@@ -19,6 +19,12 @@ void ExpectClose(double got, double want, const char* what) {
   EXPECT_NEAR(got, want, kRelative * std::max(1e-3, std::abs(want))) << what;
 }
 
+TEST(StatisticsTest, MedianIsTheMiddleOrTheMeanOfBoth) {
+  EXPECT_EQ(Median({3.0}), 3);
+  EXPECT_EQ(Median({5.0, 1.0, 2.0}), 2);
+  EXPECT_EQ(Median({4.0, 1.0, 2.0, 9.0}), 3);
+}
+
 TEST(StatisticsTest, AgreesWithSciPy) {
   for (const auto& [a, b, x, value] : kIncompleteBeta) {
     SCOPED_TRACE(testing::Message() << "a " << a << " b " << b << " x " << x);

@@ -11,13 +11,6 @@
 namespace gbmoa {
 namespace {
 
-void Append(const TokenIds& tokens, PackedTokens* packed) {
-  CHECK_EQ(tokens.ids.size(), tokens.type_ids.size());
-  packed->ids.insert(packed->ids.end(), tokens.ids.begin(), tokens.ids.end());
-  packed->type_ids.insert(packed->type_ids.end(), tokens.type_ids.begin(), tokens.type_ids.end());
-  packed->offsets.push_back(static_cast<int64_t>(packed->ids.size()));
-}
-
 absl::Status At(const absl::Status& status, absl::string_view place) {
   return absl::Status(status.code(), absl::StrCat(place, ": ", status.message()));
 }
@@ -31,7 +24,7 @@ absl::StatusOr<TokenTable> TokenTable::Encode(const Tokenizer& tokenizer, absl::
   for (size_t i = 0; i < texts.size(); ++i) {
     const absl::StatusOr<TokenIds> tokens = tokenizer.Encode(texts[i], max_tokens);
     if (!tokens.ok()) return At(tokens.status(), absl::StrCat("text ", i + 1, " of ", texts.size()));
-    Append(*tokens, &packed);
+    packed.Append(tokens->ids, tokens->type_ids);
   }
   return TokenTable(std::move(packed));
 }
@@ -42,14 +35,7 @@ int64_t TokenTable::length(int64_t index) const {
   return tokens_.offsets[index + 1] - tokens_.offsets[index];
 }
 
-void TokenTable::AppendTo(int64_t index, PackedTokens* packed) const {
-  CHECK_GE(index, 0);
-  CHECK_LT(index, size());
-  const int64_t begin = tokens_.offsets[index], end = tokens_.offsets[index + 1];
-  packed->ids.insert(packed->ids.end(), tokens_.ids.begin() + begin, tokens_.ids.begin() + end);
-  packed->type_ids.insert(packed->type_ids.end(), tokens_.type_ids.begin() + begin, tokens_.type_ids.begin() + end);
-  packed->offsets.push_back(static_cast<int64_t>(packed->ids.size()));
-}
+void TokenTable::AppendTo(int64_t index, PackedTokens* packed) const { packed->Append(tokens_, index); }
 
 Batch MakeBatch(const TokenTable& table, absl::Span<const ExampleRef> refs, int num_classes, bool labelled) {
   Batch batch;
@@ -82,12 +68,12 @@ absl::StatusOr<TokenizedDataset> TokenizedDataset::Create(const Dataset& dataset
     const absl::StatusOr<TokenIds> first = joint ? tokenizer.EncodePair(example.text_a, example.text_b, max_tokens)
                                                  : tokenizer.Encode(example.text_a, max_tokens);
     if (!first.ok()) return At(first.status(), place);
-    Append(*first, &packed);
+    packed.Append(first->ids, first->type_ids);
     if (apart) {
       ref.second = static_cast<int32_t>(packed.num_sequences());
       const absl::StatusOr<TokenIds> second = tokenizer.Encode(example.text_b, max_tokens);
       if (!second.ok()) return At(second.status(), place);
-      Append(*second, &packed);
+      packed.Append(second->ids, second->type_ids);
     }
     refs.push_back(ref);
   }

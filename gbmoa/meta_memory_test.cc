@@ -5,17 +5,16 @@
 // stays, then the kernel's peak is reset and the second one is measured. glibc is told to return freed memory at once
 // (blocks above 64 KB are mappings of their own), or the peak would depend on how the heap is cut up.
 #include <malloc.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
-#include <fstream>
 #include <string>
 
 #include "absl/strings/match.h"
 #include "gbmoa/adapter/bottleneck_adapter.h"
 #include "gbmoa/backbone/random_weights.h"
+#include "gbmoa/base/resident_memory.h"
 #include "gbmoa/base/testing.h"
 #include "gbmoa/base/threads.h"
 #include "gbmoa/base/torch.h"
@@ -31,31 +30,6 @@ namespace {
 constexpr int kTasks = 2, kLayers = 4, kWidth = 64, kBottleneck = 16, kClasses = 2, kPerClass = 38;
 constexpr double kPhiBytes =
     4.0 * kTasks * (2 * kLayers * (2 * kBottleneck * kWidth + kBottleneck + kWidth) + kClasses * (kWidth + 1));
-
-// The line "VmHWM:   1234 kB" of the kernel's account of this process, in bytes.
-double StatusBytes(const std::string& name) {
-  std::ifstream file("/proc/self/status");
-  for (std::string line; std::getline(file, line);) {
-    double kilobytes = 0;
-    if (absl::StartsWith(line, name + ":") && std::sscanf(line.c_str() + name.size() + 1, "%lf", &kilobytes) == 1) {
-      return 1024 * kilobytes;
-    }
-  }
-  return 0;
-}
-
-// Peak memory becomes current memory. False where the kernel does not offer it.
-bool ResetPeak() {
-  std::ofstream file("/proc/self/clear_refs");
-  file << "5" << std::flush;
-  return file.good();
-}
-
-double PeakBytes() {
-  rusage usage;
-  CHECK_EQ(getrusage(RUSAGE_SELF, &usage), 0);
-  return 1024.0 * static_cast<double>(usage.ru_maxrss);
-}
 
 // In a process that does nothing else before or after; an exception must end it before GoogleTest sees it.
 double MeasureGrowth(const std::string& name, int steps) noexcept {
@@ -95,17 +69,15 @@ double MeasureGrowth(const std::string& name, int steps) noexcept {
     CHECK(gradient.ok()) << gradient.status();
     CHECK(gradient->initial_gradient.isfinite().all().item<bool>());
   };
-  if (ResetPeak()) {
+  if (ResetPeakResident()) {
     compute(1);
-    CHECK(ResetPeak());
-    const double before = StatusBytes("VmRSS");
-    compute(steps);
-    return StatusBytes("VmHWM") - before;
+    CHECK(ResetPeakResident());
   }
-  // The peak of the whole life, so nothing may come before; what stays is then part of the growth for every k.
-  const double before = StatusBytes("VmRSS");
+  // Else the peak is that of the whole life, so nothing may come before; what stays is then part of the growth for
+  // every k.
+  const int64_t before = ResidentBytes();
   compute(steps);
-  return PeakBytes() - before;
+  return static_cast<double>(PeakResidentBytes() - before);
 }
 
 // In a child; 0 if it failed, with its message on stderr. This process itself must not have run LibTorch: its threads

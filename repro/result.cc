@@ -340,12 +340,6 @@ Json MakeCell(const Table& table, const Profile& profile, const Row& row, const 
   return cell;
 }
 
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
-
 // Mean accuracy over the suite's tasks at each mark, with spread and interval over the draws.
 Json Curve(const RowRuns& runs, const Profile& profile) {
   Json curve = {{"marks", Json::array()}, {"mean", Json::array()}, {"sd", Json::array()},

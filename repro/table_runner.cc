@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,6 +21,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "gbmoa/base/file.h"
+#include "gbmoa/base/resident_memory.h"
 #include "gbmoa/base/sha256.h"
 #include "gbmoa/base/status_macros.h"
 #include "glog/logging.h"
@@ -35,11 +35,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-int64_t PeakRssBytes() {
-  rusage usage;
-  return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_maxrss * int64_t{1024} : 0;
-}
 
 absl::Status MakeFolder(const std::string& path) {
   std::error_code error;
@@ -146,7 +141,7 @@ class Runner {
     for (std::thread& worker : workers) worker.join();
     progress_.Close();
     GBMOA_RETURN_IF_ERROR(fatal_);
-    run_.peak_rss_bytes = PeakRssBytes();
+    run_.peak_rss_bytes = PeakResidentBytes();
     return std::move(run_);
   }
 
@@ -547,7 +542,7 @@ class Runner {
     Cell& cell = run_.cells[job.result];  // no other job touches it
     absl::StatusOr<TaskRun> run = CatchExceptions([&] { return Evaluate(job, &cell); });
     if (absl::IsCancelled(run.status())) return run.status();
-    cell.peak_rss_bytes = PeakRssBytes();
+    cell.peak_rss_bytes = PeakResidentBytes();
     if (run.ok()) {
       cell.run = *std::move(run);
       if (job.kind == Job::kTask) {

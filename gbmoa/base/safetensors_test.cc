@@ -13,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "gbmoa/base/resident_memory.h"
 #include "gbmoa/base/runfiles.h"
 #include "gbmoa/base/testing.h"
 #include "gmock/gmock.h"
@@ -324,20 +325,6 @@ TEST(SafetensorsTest, FlippedBitsNeverCrash) {
   }
 }
 
-// Peak resident memory of this process since the last call, in bytes.
-int64_t PeakMemorySince(bool reset) {
-  if (reset) std::ofstream("/proc/self/clear_refs") << "5";
-  std::ifstream status("/proc/self/status");
-  std::string line;
-  while (std::getline(status, line)) {
-    if (!absl::StartsWith(line, "VmHWM:")) continue;
-    int64_t kilobytes = 0;
-    std::sscanf(line.c_str(), "VmHWM: %ld kB", &kilobytes);
-    return kilobytes << 10;
-  }
-  return 0;
-}
-
 TEST(SafetensorsTest, HostileHeadersCostLittle) {
   const auto repeat = [](int64_t times, const std::string& before, const std::string& unit, const std::string& after) {
     std::string text = before;
@@ -375,7 +362,8 @@ TEST(SafetensorsTest, HostileHeadersCostLittle) {
     const std::string path = TempPath("hostile");
     ASSERT_THAT(WriteFileAtomically(path, File(c.header, c.data)), IsOk());
     const int64_t size = static_cast<int64_t>(8 + c.header.size() + c.data.size());
-    const int64_t before = PeakMemorySince(/*reset=*/true);
+    ResetPeakResident();
+    const int64_t before = PeakResidentBytes();
     const std::clock_t start = std::clock();
     {
       const absl::StatusOr<SafetensorsFile> file = SafetensorsFile::Open(path);
@@ -387,7 +375,7 @@ TEST(SafetensorsTest, HostileHeadersCostLittle) {
       }
     }
     const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-    const int64_t growth = PeakMemorySince(/*reset=*/false) - before;
+    const int64_t growth = PeakResidentBytes() - before;
     // The mapped file itself counts as resident where it was read. 2 MB are for the parser's buffers (two of at most
     // kMaxTokenBytes), which only matter to small files.
     EXPECT_LE(growth, 2 * size + (2 << 20)) << c.name << ": " << size << " bytes in the file";

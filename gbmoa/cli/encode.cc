@@ -51,9 +51,7 @@ class EncodeCommand : public Command {
     PackedTokens tokens;
     for (const TextLine& line : input->lines) {
       GBMOA_ASSIGN_OR_RETURN(const TokenIds ids, encoding.Encode(line));
-      tokens.ids.insert(tokens.ids.end(), ids.ids.begin(), ids.ids.end());
-      tokens.type_ids.insert(tokens.type_ids.end(), ids.type_ids.begin(), ids.type_ids.end());
-      tokens.offsets.push_back(static_cast<int64_t>(tokens.ids.size()));
+      tokens.Append(ids.ids, ids.type_ids);
     }
     GBMOA_ASSIGN_OR_RETURN(const std::shared_ptr<const Backbone> backbone, Backbone::Load(encoding.folder, *precision));
 
@@ -79,11 +77,7 @@ class EncodeCommand : public Command {
   // Sequences begin to end - 1.
   static PackedTokens Slice(const PackedTokens& tokens, int64_t begin, int64_t end) {
     PackedTokens slice;
-    const int64_t first = tokens.offsets[begin], last = tokens.offsets[end];
-    slice.ids.assign(tokens.ids.begin() + first, tokens.ids.begin() + last);
-    slice.type_ids.assign(tokens.type_ids.begin() + first, tokens.type_ids.begin() + last);
-    slice.offsets.clear();
-    for (int64_t s = begin; s <= end; ++s) slice.offsets.push_back(tokens.offsets[s] - first);
+    for (int64_t s = begin; s < end; ++s) slice.Append(tokens, s);
     return slice;
   }
 };

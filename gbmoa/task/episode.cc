@@ -4,6 +4,21 @@
 
 namespace gbmoa {
 
+void PackedTokens::Append(absl::Span<const int32_t> sequence_ids, absl::Span<const int32_t> sequence_type_ids) {
+  CHECK_EQ(sequence_ids.size(), sequence_type_ids.size());
+  ids.insert(ids.end(), sequence_ids.begin(), sequence_ids.end());
+  type_ids.insert(type_ids.end(), sequence_type_ids.begin(), sequence_type_ids.end());
+  offsets.push_back(static_cast<int64_t>(ids.size()));
+}
+
+void PackedTokens::Append(const PackedTokens& from, int64_t sequence) {
+  CHECK_GE(sequence, 0);
+  CHECK_LT(sequence, from.num_sequences());
+  const int64_t begin = from.offsets[sequence], length = from.offsets[sequence + 1] - begin;
+  Append(absl::MakeConstSpan(from.ids).subspan(begin, length),
+         absl::MakeConstSpan(from.type_ids).subspan(begin, length));
+}
+
 Batch SelectExamples(const Batch& batch, const std::vector<int64_t>& rows) {
   Batch selected;
   selected.num_classes = batch.num_classes;
@@ -13,11 +28,7 @@ Batch SelectExamples(const Batch& batch, const std::vector<int64_t>& rows) {
     CHECK_GE(row, 0);
     CHECK_LT(row, batch.size());
     for (int64_t s = row * per_example; s < (row + 1) * per_example; ++s) {
-      const auto begin = batch.tokens.offsets[s], end = batch.tokens.offsets[s + 1];
-      PackedTokens& to = selected.tokens;
-      to.ids.insert(to.ids.end(), batch.tokens.ids.begin() + begin, batch.tokens.ids.begin() + end);
-      to.type_ids.insert(to.type_ids.end(), batch.tokens.type_ids.begin() + begin, batch.tokens.type_ids.begin() + end);
-      to.offsets.push_back(static_cast<int64_t>(to.ids.size()));
+      selected.tokens.Append(batch.tokens, s);
     }
     if (!batch.labels.empty()) selected.labels.push_back(batch.labels[row]);
   }

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/types/span.h"
+
 namespace gbmoa {
 
 // The real tokens of S sequences one after another; there is no padding.
@@ -17,6 +19,10 @@ struct PackedTokens {
 
   int64_t num_sequences() const { return static_cast<int64_t>(offsets.size()) - 1; }
   int64_t num_tokens() const { return offsets.back(); }
+  // One more sequence. CHECKs that there are as many types as ids.
+  void Append(absl::Span<const int32_t> sequence_ids, absl::Span<const int32_t> sequence_type_ids);
+  // One more sequence, the one of `from` with this number, which CHECKs that there is one.
+  void Append(const PackedTokens& from, int64_t sequence);
 };
 
 // How the texts of one example reach the encoder.

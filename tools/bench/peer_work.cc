@@ -35,7 +35,6 @@
 // "failed": true, "why"} and the others go on; the exit code is then that of the first that failed.
 #include <spawn.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,12 +57,14 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "eval/statistics.h"
 #include "eval/tokenizer.h"
 #include "gbmoa/backbone/backbone.h"
 #include "gbmoa/backbone/backbone_config.h"
 #include "gbmoa/base/exit_codes.h"
 #include "gbmoa/base/file.h"
 #include "gbmoa/base/flags.h"
+#include "gbmoa/base/resident_memory.h"
 #include "gbmoa/base/status_macros.h"
 #include "gbmoa/base/threads.h"
 #include "gbmoa/base/torch_status.h"
@@ -141,30 +142,7 @@ absl::StatusOr<std::vector<Episode>> LoadEpisodes(const Options& options) {
   return TokenizeEpisodes(options.episodes, texts, *tokenizer, std::min(kMaxTokens, MaxSequenceTokens(config)));
 }
 
-double PeakMib() {
-  rusage usage;
-  CHECK_EQ(getrusage(RUSAGE_SELF, &usage), 0);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
-}
-
-absl::StatusOr<double> ResidentMib() {
-  GBMOA_ASSIGN_OR_RETURN(const std::string text, ReadFile("/proc/self/statm", 4096));
-  const std::vector<std::string> pages = absl::StrSplit(text, ' ');
-  int64_t resident = 0;
-  if (pages.size() < 2 || !absl::SimpleAtoi(pages[1], &resident)) {
-    return absl::InternalError(absl::StrCat("/proc/self/statm: '", text, "'"));
-  }
-  return static_cast<double>(resident * sysconf(_SC_PAGESIZE)) / (1 << 20);
-}
-
-// Makes ru_maxrss begin again at what is resident now. Where the kernel does not allow it, what loading took at its
-// peak stays in, and peak_mib is too large, not too small.
-void ResetPeak() {
-  std::FILE* const file = std::fopen("/proc/self/clear_refs", "w");
-  if (file == nullptr) return;
-  std::fputs("5", file);
-  std::fclose(file);
-}
+double Mib(int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
 // With so many decimal places; without a point where it is whole.
 Json Number(double value, int places) {
@@ -193,10 +171,11 @@ absl::StatusOr<Json> Measure(const WorkSpec& spec, const Options& options) {
                          Backbone::Load(options.model, options.precision));
   GBMOA_ASSIGN_OR_RETURN(std::unique_ptr<Work> work, MakeWork(spec, backbone, episodes));
   const auto num_episodes = static_cast<int64_t>(episodes.size());
-  const double peak_before_mib = PeakMib();
+  const double peak_before_mib = Mib(PeakResidentBytes());
   MallocExtension_ReleaseFreeMemory();  // or temporaries would hide in what loading has left
-  GBMOA_ASSIGN_OR_RETURN(const double resident_mib, ResidentMib());
-  ResetPeak();
+  const double resident_mib = Mib(ResidentBytes());
+  // Where the kernel does not allow it, what loading took at its peak stays in: peak_mib is too large, not too small.
+  ResetPeakResident();
   GBMOA_RETURN_IF_ERROR(work->Start());
   GBMOA_RETURN_IF_ERROR(work->Run(0).status());
   std::vector<double> ms;
@@ -214,7 +193,7 @@ absl::StatusOr<Json> Measure(const WorkSpec& spec, const Options& options) {
     sum.iterations += run.iterations;
     sum.relative_residual += run.relative_residual;
   }
-  const double peak_mib = PeakMib();
+  const double peak_mib = Mib(PeakResidentBytes());
 
   // The same runs from the same start: from a later state a solver might do another number of products.
   double flops = 0;
@@ -233,13 +212,10 @@ absl::StatusOr<Json> Measure(const WorkSpec& spec, const Options& options) {
                                             " gradients, those that were timed ", sum.gradient_evaluations));
   }
 
-  std::sort(ms.begin(), ms.end());
-  const size_t middle = ms.size() / 2;
-  const double median = ms.size() % 2 == 1 ? ms[middle] : (ms[middle - 1] + ms[middle]) / 2;
   const auto mean = [&](double total) { return total / options.repeat; };
   Json line = Head(spec, options);
-  line["ms"] = Number(median, 2);
-  line["min_ms"] = Number(ms.front(), 2);
+  line["ms"] = Number(Median(ms), 2);
+  line["min_ms"] = Number(*std::min_element(ms.begin(), ms.end()), 2);
   line["peak_mib"] = Number(peak_mib - resident_mib, 1);
   line["examples"] = Number(mean(static_cast<double>(sum.examples)), 1);
   line["flops"] = Number(mean(flops), 0);

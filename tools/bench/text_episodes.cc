@@ -58,9 +58,7 @@ absl::StatusOr<Batch> Tokenize(const std::vector<TextEpisode::Example>& examples
   batch.num_classes = num_classes;
   for (const auto& [text, label] : examples) {
     GBMOA_ASSIGN_OR_RETURN(const TokenIds tokens, tokenizer.Encode(text, max_tokens));
-    batch.tokens.ids.insert(batch.tokens.ids.end(), tokens.ids.begin(), tokens.ids.end());
-    batch.tokens.type_ids.insert(batch.tokens.type_ids.end(), tokens.type_ids.begin(), tokens.type_ids.end());
-    batch.tokens.offsets.push_back(static_cast<int64_t>(batch.tokens.ids.size()));
+    batch.tokens.Append(tokens.ids, tokens.type_ids);
     batch.labels.push_back(label);
   }
   return batch;
