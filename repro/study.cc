@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <map>
 #include <thread>
@@ -178,6 +179,12 @@ absl::Status Run() {
     int mark = 0;
     if (!absl::SimpleAtoi(text, &mark) || mark < 0) return absl::InvalidArgumentError("--marks: '" + text + "'");
     marks.push_back(mark);
+  }
+  // Now, so that a folder that cannot be written does not cost a meta-training first.
+  if (const std::string cache = absl::GetFlag(FLAGS_cache); !cache.empty()) {
+    std::error_code error;
+    std::filesystem::create_directories(UserPath(cache), error);
+    if (error) return absl::PermissionDeniedError(absl::StrCat("--cache=", cache, ": ", error.message()));
   }
   DeskWorldOptions world_options;
   world_options.validation = true;
