@@ -41,7 +41,7 @@ def gbmoa_cc_benchmark(name, copts = [], deps = [], data = [], smoke_args = [], 
     """A Google Benchmark program, and NAME_smoke_test that runs each of its benchmarks for a moment."""
     kwargs.update(_compile(deps, copts))
     kwargs["deps"] = kwargs["deps"] + ["@com_github_google_benchmark//:benchmark_main"]
-    native.cc_binary(name = name, data = data, **kwargs)
+    native.cc_binary(name = name, testonly = True, data = data, **kwargs)
     native.sh_test(
         name = name + "_smoke_test",
         size = smoke_size,

@@ -33,7 +33,7 @@ ALLOWED = {
     "": "gbmoa/cli",
 }
 EVERYWHERE = "@bazel_tools @com_google_absl @com_google_protobuf @com_github_google_glog gbmoa/base third_party tools"
-IN_TESTS = "@com_google_googletest @minilm @wordnet"
+IN_TESTS = "@com_github_google_benchmark @com_google_googletest @minilm @wordnet"
 # Code about data stays free of LibTorch's headers, which take 7 s to parse; so do programs.
 WITHOUT_TORCH = ["gbmoa/task", "eval", "eval/metrics", "eval/tokenizers", "gbmoa/cli"]
 
