@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "eval/token_cache.h"
 #include "gbmoa/base/status_macros.h"
 #include "glog/logging.h"
 
@@ -15,10 +16,8 @@ absl::Status At(const absl::Status& status, absl::string_view place) {
   return absl::Status(status.code(), absl::StrCat(place, ": ", status.message()));
 }
 
-}  // namespace
-
-absl::StatusOr<TokenTable> TokenTable::Encode(const Tokenizer& tokenizer, absl::Span<const absl::string_view> texts,
-                                              int max_tokens) {
+absl::StatusOr<PackedTokens> EncodeTexts(const Tokenizer& tokenizer, absl::Span<const absl::string_view> texts,
+                                         int max_tokens) {
   PackedTokens packed;
   packed.offsets.reserve(texts.size() + 1);
   for (size_t i = 0; i < texts.size(); ++i) {
@@ -26,6 +25,62 @@ absl::StatusOr<TokenTable> TokenTable::Encode(const Tokenizer& tokenizer, absl::
     if (!tokens.ok()) return At(tokens.status(), absl::StrCat("text ", i + 1, " of ", texts.size()));
     packed.Append(tokens->ids, tokens->type_ids);
   }
+  return packed;
+}
+
+bool IsApart(const Dataset& dataset) { return dataset.encoding == Encoding::kPairApart; }
+bool IsJoint(const Dataset& dataset) { return dataset.pairs && !IsApart(dataset); }
+
+// The sequences of all examples in their order: one for each example, or two if its texts are apart.
+absl::StatusOr<PackedTokens> EncodeExamples(const Dataset& dataset, const Tokenizer& tokenizer, int max_tokens) {
+  PackedTokens packed;
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    const Example& example = dataset.examples[i];
+    const std::string place = absl::StrCat(dataset.name, "/", dataset.split, ": example ", i + 1);
+    const absl::StatusOr<TokenIds> first = IsJoint(dataset)
+                                               ? tokenizer.EncodePair(example.text_a, example.text_b, max_tokens)
+                                               : tokenizer.Encode(example.text_a, max_tokens);
+    if (!first.ok()) return At(first.status(), place);
+    packed.Append(first->ids, first->type_ids);
+    if (!IsApart(dataset)) continue;
+    const absl::StatusOr<TokenIds> second = tokenizer.Encode(example.text_b, max_tokens);
+    if (!second.ok()) return At(second.status(), place);
+    packed.Append(second->ids, second->type_ids);
+  }
+  return packed;
+}
+
+absl::StatusOr<PackedTokens> EncodeExamplesCached(const Dataset& dataset, const Tokenizer& tokenizer, int max_tokens,
+                                                  const std::string& folder) {
+  TokenCacheKey key(tokenizer, max_tokens);
+  for (const Example& example : dataset.examples) {
+    if (IsJoint(dataset)) {
+      key.AddPair(example.text_a, example.text_b);
+      continue;
+    }
+    key.Add(example.text_a);
+    if (IsApart(dataset)) key.Add(example.text_b);
+  }
+  return CachedTokens(folder, key.Finish(), dataset.size() * (IsApart(dataset) ? 2 : 1), tokenizer,
+                      [&] { return EncodeExamples(dataset, tokenizer, max_tokens); });
+}
+
+}  // namespace
+
+absl::StatusOr<TokenTable> TokenTable::Encode(const Tokenizer& tokenizer, absl::Span<const absl::string_view> texts,
+                                              int max_tokens) {
+  GBMOA_ASSIGN_OR_RETURN(PackedTokens packed, EncodeTexts(tokenizer, texts, max_tokens));
+  return TokenTable(std::move(packed));
+}
+
+absl::StatusOr<TokenTable> TokenTable::EncodeCached(const Tokenizer& tokenizer,
+                                                    absl::Span<const absl::string_view> texts, int max_tokens,
+                                                    const std::string& folder) {
+  TokenCacheKey key(tokenizer, max_tokens);
+  for (const absl::string_view text : texts) key.Add(text);
+  GBMOA_ASSIGN_OR_RETURN(PackedTokens packed,
+                         CachedTokens(folder, key.Finish(), static_cast<int64_t>(texts.size()), tokenizer,
+                                      [&] { return EncodeTexts(tokenizer, texts, max_tokens); }));
   return TokenTable(std::move(packed));
 }
 
@@ -52,29 +107,19 @@ Batch MakeBatch(const TokenTable& table, absl::Span<const ExampleRef> refs, int 
 }
 
 absl::StatusOr<TokenizedDataset> TokenizedDataset::Create(const Dataset& dataset, const Tokenizer& tokenizer,
-                                                          int max_tokens) {
+                                                          int max_tokens, const std::string& cache_folder) {
   GBMOA_RETURN_IF_ERROR(ValidateDataset(dataset));
-  PackedTokens packed;
+  GBMOA_ASSIGN_OR_RETURN(PackedTokens packed, cache_folder.empty()
+                                                  ? EncodeExamples(dataset, tokenizer, max_tokens)
+                                                  : EncodeExamplesCached(dataset, tokenizer, max_tokens, cache_folder));
+  const bool apart = IsApart(dataset);
   std::vector<ExampleRef> refs;
   refs.reserve(dataset.examples.size());
-  const bool apart = dataset.encoding == Encoding::kPairApart;
-  const bool joint = dataset.pairs && !apart;
   for (int64_t i = 0; i < dataset.size(); ++i) {
-    const Example& example = dataset.examples[i];
-    const std::string place = absl::StrCat(dataset.name, "/", dataset.split, ": example ", i + 1);
     ExampleRef ref;
-    ref.label = dataset.labelled ? static_cast<int32_t>(example.label) : 0;
-    ref.first = static_cast<int32_t>(packed.num_sequences());
-    const absl::StatusOr<TokenIds> first = joint ? tokenizer.EncodePair(example.text_a, example.text_b, max_tokens)
-                                                 : tokenizer.Encode(example.text_a, max_tokens);
-    if (!first.ok()) return At(first.status(), place);
-    packed.Append(first->ids, first->type_ids);
-    if (apart) {
-      ref.second = static_cast<int32_t>(packed.num_sequences());
-      const absl::StatusOr<TokenIds> second = tokenizer.Encode(example.text_b, max_tokens);
-      if (!second.ok()) return At(second.status(), place);
-      packed.Append(second->ids, second->type_ids);
-    }
+    ref.label = dataset.labelled ? static_cast<int32_t>(dataset.examples[i].label) : 0;
+    ref.first = static_cast<int32_t>(apart ? 2 * i : i);
+    if (apart) ref.second = ref.first + 1;
     refs.push_back(ref);
   }
   return TokenizedDataset(TokenTable(std::move(packed)), std::move(refs), dataset.num_classes(), dataset.labelled);

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -21,6 +23,11 @@ class TokenTable {
   // Tokens of each text, special tokens included, at most max_tokens of them. Errors: the tokenizer's, naming the text.
   static absl::StatusOr<TokenTable> Encode(const Tokenizer& tokenizer, absl::Span<const absl::string_view> texts,
                                            int max_tokens);
+
+  // The same, but out of a file in `folder` if these texts have been there before (token_cache.h). Errors also: those
+  // of CachedTokens.
+  static absl::StatusOr<TokenTable> EncodeCached(const Tokenizer& tokenizer, absl::Span<const absl::string_view> texts,
+                                                 int max_tokens, const std::string& folder);
 
   // Takes over sequences that have been tokenized elsewhere.
   explicit TokenTable(PackedTokens tokens) : tokens_(std::move(tokens)) {}
@@ -49,8 +56,10 @@ Batch MakeBatch(const TokenTable& table, absl::Span<const ExampleRef> refs, int 
 class TokenizedDataset {
  public:
   // Tokenizes all texts of `dataset`: with Encoding::kOneSequence a pair becomes one sequence of at most max_tokens,
-  // with kPairApart each side is one. Errors: ValidateDataset's; the tokenizer's, naming the example.
-  static absl::StatusOr<TokenizedDataset> Create(const Dataset& dataset, const Tokenizer& tokenizer, int max_tokens);
+  // with kPairApart each side is one. With a `cache_folder` a set that has been there before is read from there
+  // (token_cache.h). Errors: ValidateDataset's; the tokenizer's, naming the example; those of CachedTokens.
+  static absl::StatusOr<TokenizedDataset> Create(const Dataset& dataset, const Tokenizer& tokenizer, int max_tokens,
+                                                 const std::string& cache_folder = "");
 
   int64_t size() const { return static_cast<int64_t>(refs_.size()); }
   int num_classes() const { return num_classes_; }

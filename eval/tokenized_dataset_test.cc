@@ -1,11 +1,16 @@
 #include "eval/tokenized_dataset.h"
 
+#include <dirent.h>
+#include <stdlib.h>
+
 #include <algorithm>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "gbmoa/base/file.h"
+#include "gbmoa/base/testing.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -35,6 +40,23 @@ class ByteTokenizer : public Tokenizer {
     return tokens;
   }
   int vocabulary_size() const override { return 256; }
+  std::string fingerprint() const override { return std::string(64, 'b'); }
+};
+
+// Counts the texts that it is asked for.
+class CountingTokenizer : public ByteTokenizer {
+ public:
+  explicit CountingTokenizer(char kind = 'b') : kind_(kind) {}
+  absl::StatusOr<TokenIds> Encode(absl::string_view text, int max_tokens) const override {
+    ++calls;
+    return ByteTokenizer::Encode(text, max_tokens);
+  }
+  std::string fingerprint() const override { return std::string(64, kind_); }
+
+  mutable int calls = 0;
+
+ private:
+  const char kind_;
 };
 
 Dataset Pairs(Encoding encoding) {
@@ -133,6 +155,142 @@ TEST(TokenTable, EncodesAndAppends) {
   const absl::Status status = TokenTable::Encode(ByteTokenizer(), bad, 4).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(status.message(), HasSubstr("text 2 of 2: bad byte in 'd!'"));
+}
+
+class CacheTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = absl::StrCat(::testing::TempDir(), "/token_cacheXXXXXX");
+    ASSERT_NE(mkdtemp(&folder_[0]), nullptr);
+  }
+  std::vector<std::string> Files() const {
+    std::vector<std::string> names;
+    DIR* dir = opendir(folder_.c_str());
+    while (const dirent* entry = readdir(dir)) {
+      if (entry->d_name[0] != '.') names.push_back(entry->d_name);
+    }
+    closedir(dir);
+    return names;
+  }
+  std::string OnlyFile() const {
+    const std::vector<std::string> names = Files();
+    EXPECT_EQ(names.size(), 1u);
+    return names.size() == 1 ? JoinPath(folder_, names[0]) : "";
+  }
+  static std::vector<int32_t> AllIds(const TokenTable& table) {
+    PackedTokens tokens;
+    for (int64_t i = 0; i < table.size(); ++i) table.AppendTo(i, &tokens);
+    return tokens.ids;
+  }
+
+  std::string folder_;
+  const std::vector<absl::string_view> texts_ = {"abc", "", "d"};
+};
+
+TEST_F(CacheTest, TheSecondCallReadsTheFile) {
+  const CountingTokenizer tokenizer;
+  const auto first = TokenTable::EncodeCached(tokenizer, texts_, 4, folder_);
+  ASSERT_THAT(first, IsOk());
+  EXPECT_EQ(tokenizer.calls, 3);
+  EXPECT_THAT(Files(), ElementsAre(testing::MatchesRegex("[0-9a-f]{64}\\.safetensors")));
+  const auto second = TokenTable::EncodeCached(tokenizer, texts_, 4, folder_);
+  ASSERT_THAT(second, IsOk());
+  EXPECT_EQ(tokenizer.calls, 3);
+  EXPECT_THAT(AllIds(*second), ElementsAre(1, 'a', 'b', 2, 1, 2, 1, 'd', 2));
+  EXPECT_EQ(AllIds(*first), AllIds(*second));
+  EXPECT_EQ(second->length(1), 2);
+
+  // No texts at all.
+  for (int i = 0; i < 2; ++i) EXPECT_THAT(TokenTable::EncodeCached(tokenizer, {}, 4, folder_), IsOk());
+  EXPECT_EQ(Files().size(), 2u);
+}
+
+TEST_F(CacheTest, WhateverDecidesTheTokensIsInTheName) {
+  const CountingTokenizer tokenizer, other('c');
+  const std::vector<absl::string_view> moved = {"ab", "c", "d"}, longer = {"abc", "", "d", ""},
+                                       order = {"", "abc", "d"};
+  const struct {
+    const char* name;
+    const CountingTokenizer* tokenizer;
+    const std::vector<absl::string_view>* texts;
+    int max_tokens;
+  } kCases[] = {
+      {"this", &tokenizer, &texts_, 4},          {"another tokenizer", &other, &texts_, 4},
+      {"longer", &tokenizer, &texts_, 5},        {"the same letters", &tokenizer, &moved, 4},
+      {"one more text", &tokenizer, &longer, 4}, {"another order", &tokenizer, &order, 4},
+  };
+  size_t files = 0;
+  for (const auto& c : kCases) {
+    c.tokenizer->calls = 0;
+    ASSERT_THAT(TokenTable::EncodeCached(*c.tokenizer, *c.texts, c.max_tokens, folder_), IsOk()) << c.name;
+    EXPECT_EQ(c.tokenizer->calls, static_cast<int>(c.texts->size())) << c.name;
+    EXPECT_EQ(Files().size(), ++files) << c.name;
+  }
+}
+
+TEST_F(CacheTest, DamagedFilesAreMadeAnew) {
+  const CountingTokenizer tokenizer;
+  ASSERT_THAT(TokenTable::EncodeCached(tokenizer, texts_, 4, folder_), IsOk());
+  const std::string path = OnlyFile();
+  const absl::StatusOr<std::string> good = ReadFile(path, 1 << 20);
+  ASSERT_THAT(good, IsOk());
+  // Another set's file under this one's name, damage anywhere, and files that are cut short.
+  const std::vector<absl::string_view> others = {"xyz", "", "z"};
+  ASSERT_THAT(TokenTable::EncodeCached(tokenizer, others, 4, folder_), IsOk());
+  std::vector<std::string> bad = {"", "no file of ours", *good + "x"};
+  for (const std::string& name : Files()) {
+    const absl::StatusOr<std::string> contents = ReadFile(JoinPath(folder_, name), 1 << 20);
+    ASSERT_THAT(contents, IsOk());
+    if (*contents != *good) bad.push_back(*contents);
+  }
+  ASSERT_EQ(bad.size(), 4u);
+  for (size_t byte = 0; byte < good->size(); byte += 7) {
+    bad.push_back(good->substr(0, byte));
+    bad.push_back(*good);
+    bad.back()[byte] ^= 1;
+  }
+  for (size_t i = 0; i < bad.size(); ++i) {
+    ASSERT_THAT(WriteFileAtomically(path, bad[i]), IsOk());
+    tokenizer.calls = 0;
+    const auto table = TokenTable::EncodeCached(tokenizer, texts_, 4, folder_);
+    ASSERT_THAT(table, IsOk()) << i;
+    EXPECT_THAT(AllIds(*table), ElementsAre(1, 'a', 'b', 2, 1, 2, 1, 'd', 2)) << i;
+    EXPECT_EQ(tokenizer.calls, 3) << i;
+    EXPECT_THAT(ReadFile(path, 1 << 20), IsOkAndHolds(*good)) << i;
+  }
+}
+
+TEST_F(CacheTest, FolderThatCannotBeWritten) {
+  const CountingTokenizer tokenizer;
+  for (const std::string folder : {"/proc", "/no/such/folder"}) {
+    const absl::Status status = TokenTable::EncodeCached(tokenizer, texts_, 4, folder).status();
+    EXPECT_TRUE(absl::IsUnknown(status) || absl::IsPermissionDenied(status)) << status;
+    EXPECT_THAT(status.message(), HasSubstr(folder));
+  }
+  EXPECT_EQ(tokenizer.calls, 0);  // found out first
+  // Errors of the tokenizer leave nothing.
+  const std::vector<absl::string_view> bad = {"abc", "d!"};
+  EXPECT_THAT(TokenTable::EncodeCached(tokenizer, bad, 4, folder_),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("text 2 of 2: bad byte in 'd!'")));
+  EXPECT_THAT(Files(), IsEmpty());
+}
+
+TEST_F(CacheTest, Datasets) {
+  const CountingTokenizer tokenizer;
+  for (const Encoding encoding : {Encoding::kPairApart, Encoding::kOneSequence}) {
+    const auto fresh = TokenizedDataset::Create(Pairs(encoding), tokenizer, 5);
+    ASSERT_THAT(fresh, IsOk());
+    for (int i = 0; i < 2; ++i) {
+      const auto cached = TokenizedDataset::Create(Pairs(encoding), tokenizer, 5, folder_);
+      ASSERT_THAT(cached, IsOk());
+      EXPECT_EQ(cached->AllExamples().tokens.ids, fresh->AllExamples().tokens.ids);
+      EXPECT_EQ(cached->AllExamples().tokens.type_ids, fresh->AllExamples().tokens.type_ids);
+      EXPECT_EQ(cached->AllExamples().tokens.offsets, fresh->AllExamples().tokens.offsets);
+      EXPECT_EQ(cached->AllExamples().labels, fresh->AllExamples().labels);
+    }
+  }
+  EXPECT_EQ(tokenizer.calls, 2 * 4 + 2 * 2);  // fresh and once more: four texts apart, two pairs
+  EXPECT_EQ(Files().size(), 2u);
 }
 
 TEST(TokenTableDeathTest, ChecksIndicesAndMixedBatches) {

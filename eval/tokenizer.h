@@ -34,6 +34,10 @@ class Tokenizer {
                                               int max_tokens) const = 0;
 
   virtual int vocabulary_size() const = 0;
+
+  // 64 hexadecimal digits over everything that decides the ids: two tokenizers with the same one give the same ids to
+  // any text, in other processes, too.
+  virtual std::string fingerprint() const = 0;
 };
 
 // How many of a pair's `first` and `second` tokens stay when `budget` may, in the order of the arguments: the longer

@@ -25,7 +25,9 @@ ALLOWED = {
     "gbmoa/hypernet": "gbmoa/backbone:attention",
     "gbmoa": "gbmoa/adapter gbmoa/backbone gbmoa/hypernet gbmoa/meta gbmoa/task",
     "baselines": "gbmoa:finetuning_learner gbmoa:meta_learner gbmoa/adapter gbmoa/backbone:grouped_linear",
-    "gbmoa/cli": "@minilm eval:tokenizer eval/tokenizers gbmoa/backbone gbmoa/task:episode",
+    "gbmoa/interchange": "gbmoa:task_folder gbmoa/backbone:backbone_config",
+    "gbmoa/cli": "@minilm baselines eval:metric eval/metrics eval:tokenizer eval/tokenizers gbmoa gbmoa/backbone "
+    "gbmoa/interchange gbmoa/task",
     "repro": "@com_github_gperftools_gperftools @minilm @nlohmann_json @wordnet "
     "baselines eval eval/tokenizers gbmoa gbmoa/backbone gbmoa/task",
     "tools/bench": "@com_github_gperftools_gperftools @nlohmann_json baselines eval eval/tokenizers gbmoa gbmoa/adapter "
@@ -35,7 +37,7 @@ ALLOWED = {
 EVERYWHERE = "@bazel_tools @com_google_absl @com_google_protobuf @com_github_google_glog gbmoa/base third_party tools"
 IN_TESTS = "@com_github_google_benchmark @com_google_googletest @minilm @wordnet"
 # Code about data stays free of LibTorch's headers, which take 7 s to parse; so do programs.
-WITHOUT_TORCH = ["gbmoa/task", "eval", "eval/metrics", "eval/tokenizers", "gbmoa/cli"]
+WITHOUT_TORCH = ["gbmoa/task", "eval", "eval/metrics", "eval/tokenizers", "gbmoa/interchange", "gbmoa/cli"]
 
 
 def offences(root):
@@ -53,7 +55,7 @@ def offences(root):
     found = set()
     for package, rule in rules:
         allowed = {package, *(ALLOWED.get(package, "") + " " + EVERYWHERE).split()}
-        if package in ALLOWED and re.search(r"_test\(|testonly = True", rule):
+        if package in ALLOWED and re.search(r"_(test|benchmark)\(|testonly = True", rule):
             allowed |= {*IN_TESTS.split(), *list(ALLOWED)[: list(ALLOWED).index(package)]}
         for label in re.findall(r'"(@\w+|(?:@\w+)?//(?!visibility:|conditions:)[^"]*(?<!__))"', rule):
             repository, _, path = label.replace("@gbmoa//", "//").partition("//")

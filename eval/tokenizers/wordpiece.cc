@@ -1,6 +1,11 @@
 // WordPiece (Schuster & Nakajima 2012) in BERT's form: clean-up, optional lower case and removal of accents, words and
 // punctuation apart, then the longest pieces of the vocabulary from left to right. Token for token what the Hugging
-// Face "fast" tokenizer BertTokenizerFast gives, down to its Unicode version.
+// Face "fast" tokenizer BertTokenizerFast gives, down to its Unicode version, from vocab.txt, from tokenizer.json, or
+// from both.
+//
+// Deliberate differences: files that contradict each other or have a hole in the ids are refused, not repaired; special
+// tokens that the vocabulary lacks are not added to it, since the encoder has no embeddings for them; and where
+// tokenizer_config.json does not say whether to lower-case, tokenizer.json does, not the default of the class.
 
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
@@ -23,8 +28,10 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "eval/tokenizer.h"
+#include "eval/tokenizers/sequence_tokenizer.h"
+#include "eval/tokenizers/tokenizer_files.h"
 #include "gbmoa/base/file.h"
-#include "gbmoa/base/json.h"
+#include "gbmoa/base/sha256.h"
 #include "gbmoa/base/status_macros.h"
 #include "gbmoa/base/utf8.h"
 #include "glog/logging.h"
@@ -160,49 +167,31 @@ struct Options {
   bool lowercase = true;
   bool strip_accents = true;
   bool split_cjk = true;
-  std::string cls = "[CLS]", sep = "[SEP]", unk = "[UNK]";
 };
 
-class WordPiece : public Tokenizer {
+class WordPiece : public SequenceTokenizer {
  public:
   static absl::StatusOr<std::unique_ptr<Tokenizer>> Load(const std::string& folder);
 
-  absl::StatusOr<TokenIds> Encode(absl::string_view text, int max_tokens) const override;
-  absl::StatusOr<TokenIds> EncodePair(absl::string_view first, absl::string_view second, int max_tokens) const override;
-  int vocabulary_size() const override { return vocabulary_size_; }
-
  private:
-  // Written out in the text, this stands for itself, whatever is around it.
-  struct AddedToken {
-    std::string content;
-    int32_t id;
-  };
+  WordPiece(Vocabulary vocabulary, const Options& options, int32_t unk, SequenceRules rules);
 
-  WordPiece() = default;
-  absl::Status ReadVocabulary(const std::string& path);
-  absl::Status ReadTokenizerConfig(const std::string& path);
-  absl::Status ReadTokenizerJson(const std::string& path);
-  absl::Status FindSpecialTokens(const std::string& path);
-
-  absl::StatusOr<std::vector<int32_t>> Pieces(absl::string_view text) const;
-  void AppendText(absl::string_view text, std::string* scratch, std::vector<int32_t>* ids) const;
+  void AppendPieces(absl::string_view text, std::vector<int32_t>* ids) const override;
   void AppendUnicode(absl::string_view chunk, std::string* scratch, std::vector<int32_t>* ids) const;
   void AppendWord(absl::string_view word, int num_chars, std::vector<int32_t>* ids) const;
 
-  Options options_;
-  std::string vocabulary_text_;                                   // what the keys point into
+  const Options options_;
+  const int32_t unk_;
+  const std::vector<std::string> tokens_;                         // what the keys point into
   absl::flat_hash_map<absl::string_view, int32_t> initial_;       // whole tokens
   absl::flat_hash_map<absl::string_view, int32_t> continuation_;  // those that begin with ##, without it
   size_t longest_initial_ = 0, longest_continuation_ = 0;         // bytes
-  std::vector<AddedToken> added_tokens_;
-  std::string added_first_bytes_;
-  int vocabulary_size_ = 0;
-  int32_t cls_ = -1, sep_ = -1, unk_ = -1;
 };
 
-absl::Status WordPiece::ReadVocabulary(const std::string& path) {
-  GBMOA_ASSIGN_OR_RETURN(vocabulary_text_, ReadFile(path, kMaxVocabularyBytes));
-  absl::string_view rest = vocabulary_text_;
+// A vocab.txt: line i has the token of id i - 1.
+absl::StatusOr<Vocabulary> ReadLines(const std::string& path) {
+  GBMOA_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxVocabularyBytes));
+  absl::string_view rest = text;
   if (absl::StartsWith(rest, "\xef\xbb\xbf")) {
     return absl::DataLossError(absl::StrCat(path, ":1: begins with a byte order mark"));
   }
@@ -210,173 +199,126 @@ absl::Status WordPiece::ReadVocabulary(const std::string& path) {
   if (bad_byte != absl::string_view::npos) {
     return absl::DataLossError(absl::StrCat(path, ":", LineAndColumn(rest, bad_byte), ": not UTF-8"));
   }
-  int32_t id = 0;
+  Vocabulary vocabulary;
+  vocabulary.path = path;
   while (!rest.empty()) {
     const size_t newline = rest.find('\n');
     const absl::string_view token = rest.substr(0, newline);
     rest.remove_prefix(newline == absl::string_view::npos ? rest.size() : newline + 1);
     const auto fail = [&](absl::string_view what) {
-      return absl::DataLossError(absl::StrCat(path, ":", id + 1, ": ", what));
+      return absl::DataLossError(absl::StrCat(path, ":", vocabulary.size() + 1, ": ", what));
     };
     if (token.empty()) return fail("empty line");
     if (token.back() == '\r') return fail("ends in a carriage return");
     if (token.back() == ' ' || token.back() == '\t') return fail("ends in white space");
-    const auto [at, is_new] = initial_.emplace(token, id);
+    const auto [at, is_new] = vocabulary.ids.emplace(token, vocabulary.size());
     if (!is_new) return fail(absl::StrCat("'", token, "' is on line ", at->second + 1, " too"));
-    longest_initial_ = std::max(longest_initial_, token.size());
-    if (absl::StartsWith(token, kContinuation)) {
-      const absl::string_view piece = absl::StripPrefix(token, kContinuation);
-      continuation_.emplace(piece, id);
-      longest_continuation_ = std::max(longest_continuation_, piece.size());
-    }
-    ++id;
+    vocabulary.tokens.emplace_back(token);
   }
-  vocabulary_size_ = id;
-  return absl::OkStatus();
+  return vocabulary;
 }
 
-// Reads a field that may be absent or null.
-absl::Status ReadBool(const std::string& path, const json& object, const char* field, bool* value) {
-  const auto found = object.find(field);
-  if (found == object.end() || found->is_null()) return absl::OkStatus();
-  if (!found->is_boolean()) {
-    return absl::DataLossError(absl::StrCat(path, ": ", field, ": wanted true or false, got ", found->dump()));
-  }
-  *value = found->get<bool>();
-  return absl::OkStatus();
+absl::Status CheckTokenizerJson(const TokenizerFile& file) {
+  GBMOA_RETURN_IF_ERROR(CheckOnly(file, "model.type", "WordPiece"));
+  GBMOA_RETURN_IF_ERROR(CheckOnly(file, "normalizer.type", "BertNormalizer", /*required=*/true));
+  GBMOA_RETURN_IF_ERROR(CheckOnly(file, "normalizer.clean_text", true));
+  GBMOA_RETURN_IF_ERROR(CheckOnly(file, "pre_tokenizer.type", "BertPreTokenizer", /*required=*/true));
+  GBMOA_RETURN_IF_ERROR(CheckOnly(file, "model.continuing_subword_prefix", std::string(kContinuation)));
+  return CheckOnly(file, "model.max_input_chars_per_word", kMaxWordChars);
 }
 
-absl::Status WordPiece::ReadTokenizerConfig(const std::string& path) {
-  GBMOA_ASSIGN_OR_RETURN(const json config, LoadJson(path));
-  if (!config.is_object()) return absl::DataLossError(absl::StrCat(path, ": wanted an object"));
-  GBMOA_RETURN_IF_ERROR(ReadBool(path, config, "do_lower_case", &options_.lowercase));
+absl::StatusOr<Options> ReadOptions(const TokenizerFiles& files) {
+  Options options;
   // Unless it is said, accents go with the capitals.
-  if (config.contains("do_lower_case") || config.contains("strip_accents")) options_.strip_accents = options_.lowercase;
-  GBMOA_RETURN_IF_ERROR(ReadBool(path, config, "strip_accents", &options_.strip_accents));
-  GBMOA_RETURN_IF_ERROR(ReadBool(path, config, "tokenize_chinese_chars", &options_.split_cjk));
-  for (const auto& [field, value] :
-       {std::pair{"cls_token", &options_.cls}, {"sep_token", &options_.sep}, {"unk_token", &options_.unk}}) {
-    const auto found = config.find(field);
-    if (found == config.end() || found->is_null()) continue;
-    // Either the token or an object that says more about it.
-    const json& token = found->is_object() && found->contains("content") ? (*found)["content"] : *found;
-    if (!token.is_string()) {
-      return absl::DataLossError(absl::StrCat(path, ": ", field, ": wanted a string, got ", found->dump()));
-    }
-    *value = token.get<std::string>();
-  }
-  return absl::OkStatus();
-}
-
-absl::Status WordPiece::ReadTokenizerJson(const std::string& path) {
-  GBMOA_ASSIGN_OR_RETURN(const json file, LoadJson(path));
-  const auto bad = [&](absl::string_view what) { return absl::DataLossError(absl::StrCat(path, ": ", what)); };
-  const auto part = [&](const json& parent, const char* name) {
-    const auto found = parent.is_object() ? parent.find(name) : parent.end();
-    return found == parent.end() ? json() : *found;
-  };
-  for (const auto& [name, type] :
-       {std::pair{"model", "WordPiece"}, {"normalizer", "BertNormalizer"}, {"pre_tokenizer", "BertPreTokenizer"}}) {
-    const json got = part(part(file, name), "type");
-    // Old files leave the model's type out.
-    if (got.is_null() && absl::string_view(name) == "model") continue;
-    if (got != type) {
-      return absl::UnimplementedError(
-          absl::StrCat(path, ": ", name, ".type: only ", type, " is known, not ", got.dump()));
-    }
-  }
-  const json model = part(file, "model");
-  const json prefix = part(model, "continuing_subword_prefix");
-  if (!prefix.is_null() && prefix != std::string(kContinuation)) {
-    return absl::UnimplementedError(absl::StrCat(path, ": model.continuing_subword_prefix: only ", kContinuation,
-                                                 " is known, not ", prefix.dump()));
-  }
-  const json max_chars = part(model, "max_input_chars_per_word");
-  if (!max_chars.is_null() && max_chars != kMaxWordChars) {
-    return absl::UnimplementedError(absl::StrCat(path, ": model.max_input_chars_per_word: only ", kMaxWordChars,
-                                                 " is known, not ", max_chars.dump()));
-  }
-  const json vocabulary = part(model, "vocab");
-  if (!vocabulary.is_object() || vocabulary.size() != initial_.size()) {
-    return bad(absl::StrCat("model.vocab has ", vocabulary.size(), " tokens, vocab.txt ", initial_.size()));
-  }
-  for (const auto& [token, id] : vocabulary.items()) {
-    const auto found = initial_.find(token);
-    if (found == initial_.end() || id != found->second) {
-      return bad(absl::StrCat("model.vocab: '", token, "' is ", id.dump(), ", in vocab.txt ",
-                              found == initial_.end() ? "missing" : absl::StrCat(found->second)));
-    }
-  }
-  const json normalizer = part(file, "normalizer");
-  bool clean_text = true;
-  GBMOA_RETURN_IF_ERROR(ReadBool(path, normalizer, "clean_text", &clean_text));
-  if (!clean_text) return absl::UnimplementedError(absl::StrCat(path, ": normalizer.clean_text: only true is known"));
-  GBMOA_RETURN_IF_ERROR(ReadBool(path, normalizer, "lowercase", &options_.lowercase));
-  options_.strip_accents = options_.lowercase;
-  GBMOA_RETURN_IF_ERROR(ReadBool(path, normalizer, "strip_accents", &options_.strip_accents));
-  GBMOA_RETURN_IF_ERROR(ReadBool(path, normalizer, "handle_chinese_chars", &options_.split_cjk));
-
-  const json added_tokens = part(file, "added_tokens");
-  if (!added_tokens.is_array() && !added_tokens.is_null()) return bad("added_tokens: wanted an array");
-  for (const json& token : added_tokens) {
-    const json content = part(token, "content"), id = part(token, "id");
-    if (!content.is_string() || content.get<std::string>().empty() || !id.is_number_unsigned() ||
-        id.get<uint64_t>() > 100'000'000) {
-      return bad(absl::StrCat("added_tokens: wanted content and id, got ", token.dump()));
-    }
-    for (const char* flag : {"single_word", "lstrip", "rstrip", "normalized"}) {
-      bool on = false;
-      GBMOA_RETURN_IF_ERROR(ReadBool(path, token, flag, &on));
-      if (on) {
-        return absl::UnimplementedError(
-            absl::StrCat(path, ": added_tokens: ", content.dump(), ": ", flag, ": only false is known"));
-      }
-    }
-    added_tokens_.push_back({content.get<std::string>(), id.get<int32_t>()});
-    const auto found = initial_.find(added_tokens_.back().content);
-    if (found != initial_.end() ? found->second != added_tokens_.back().id
-                                : added_tokens_.back().id < initial_.size()) {
-      return bad(absl::StrCat("added_tokens: ", content.dump(), " is ", id.dump(), ", in vocab.txt ",
-                              found == initial_.end() ? "missing" : absl::StrCat(found->second)));
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::Status WordPiece::FindSpecialTokens(const std::string& path) {
-  if (added_tokens_.empty()) {
-    for (const std::string& token :
-         {options_.unk, options_.sep, std::string("[PAD]"), options_.cls, std::string("[MASK]")}) {
-      const auto found = initial_.find(token);
-      if (found != initial_.end()) added_tokens_.push_back({token, found->second});
-    }
-  }
-  for (const AddedToken& token : added_tokens_) {
-    vocabulary_size_ = std::max(vocabulary_size_, token.id + 1);
-    if (!absl::StrContains(added_first_bytes_, token.content[0])) added_first_bytes_ += token.content[0];
-  }
-  // Of those that begin at the same place the longest counts.
-  std::sort(added_tokens_.begin(), added_tokens_.end(),
-            [](const AddedToken& a, const AddedToken& b) { return a.content.size() > b.content.size(); });
-  for (const auto& [token, id] : {std::pair{options_.cls, &cls_}, {options_.sep, &sep_}, {options_.unk, &unk_}}) {
-    const auto found = initial_.find(token);
-    if (found == initial_.end()) return absl::DataLossError(absl::StrCat(path, ": ", token, " is missing"));
-    *id = found->second;
-  }
-  return absl::OkStatus();
+  const json& normalizer = Member(files.tokenizer.content, "normalizer");
+  const std::string& json_path = files.tokenizer.path;
+  GBMOA_RETURN_IF_ERROR(ReadBool(json_path, normalizer, "lowercase", &options.lowercase));
+  options.strip_accents = options.lowercase;
+  GBMOA_RETURN_IF_ERROR(ReadBool(json_path, normalizer, "strip_accents", &options.strip_accents));
+  GBMOA_RETURN_IF_ERROR(ReadBool(json_path, normalizer, "handle_chinese_chars", &options.split_cjk));
+  // As in the reference, what tokenizer_config.json says overrides tokenizer.json.
+  const json& config = files.config.content;
+  const std::string& config_path = files.config.path;
+  GBMOA_RETURN_IF_ERROR(ReadBool(config_path, config, "do_lower_case", &options.lowercase));
+  if (config.contains("do_lower_case") || config.contains("strip_accents")) options.strip_accents = options.lowercase;
+  GBMOA_RETURN_IF_ERROR(ReadBool(config_path, config, "strip_accents", &options.strip_accents));
+  GBMOA_RETURN_IF_ERROR(ReadBool(config_path, config, "tokenize_chinese_chars", &options.split_cjk));
+  return options;
 }
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> WordPiece::Load(const std::string& folder) {
-  std::unique_ptr<WordPiece> tokenizer(new WordPiece);
-  const std::string vocabulary_path = JoinPath(folder, "vocab.txt");
-  GBMOA_RETURN_IF_ERROR(tokenizer->ReadVocabulary(vocabulary_path));
-  // As in the reference, what tokenizer_config.json says overrides tokenizer.json.
-  const std::string json_path = JoinPath(folder, "tokenizer.json"),
-                    config_path = JoinPath(folder, "tokenizer_config.json");
-  if (FileExists(json_path)) GBMOA_RETURN_IF_ERROR(tokenizer->ReadTokenizerJson(json_path));
-  if (FileExists(config_path)) GBMOA_RETURN_IF_ERROR(tokenizer->ReadTokenizerConfig(config_path));
-  GBMOA_RETURN_IF_ERROR(tokenizer->FindSpecialTokens(vocabulary_path));
-  return tokenizer;
+  const std::string lines_path = JoinPath(folder, "vocab.txt");
+  const bool has_lines = FileExists(lines_path);
+  GBMOA_ASSIGN_OR_RETURN(const TokenizerFiles files, ReadTokenizerFiles(folder));
+  if (!has_lines && files.model_type() != "WordPiece") {
+    return absl::NotFoundError("neither vocab.txt nor tokenizer.json with such a model");
+  }
+  Vocabulary vocabulary;
+  if (has_lines) {
+    GBMOA_ASSIGN_OR_RETURN(vocabulary, ReadLines(lines_path));
+  }
+  if (files.tokenizer.exists()) {
+    GBMOA_RETURN_IF_ERROR(CheckTokenizerJson(files.tokenizer));
+    GBMOA_ASSIGN_OR_RETURN(
+        Vocabulary in_json,
+        ReadVocabulary(files.tokenizer.path, "model.vocab", Member(Member(files.tokenizer.content, "model"), "vocab")));
+    if (has_lines) {
+      GBMOA_RETURN_IF_ERROR(CheckSameVocabulary(files.tokenizer.path, in_json, "vocab.txt", vocabulary));
+    } else {
+      vocabulary = std::move(in_json);
+    }
+  }
+  GBMOA_ASSIGN_OR_RETURN(const Options options, ReadOptions(files));
+  GBMOA_ASSIGN_OR_RETURN(const SpecialTokens special_tokens, ReadSpecialTokens(files, {{"unk_token", {"[UNK]"}},
+                                                                                       {"sep_token", {"[SEP]"}},
+                                                                                       {"pad_token", {"[PAD]"}},
+                                                                                       {"cls_token", {"[CLS]"}},
+                                                                                       {"mask_token", {"[MASK]"}}}));
+  GBMOA_ASSIGN_OR_RETURN(SequenceRules rules, ReadSequenceRules(files, special_tokens, SequenceLayout(), vocabulary));
+  for (const AddedToken& token : rules.added_tokens) {
+    if (token.normalized) {
+      return absl::UnimplementedError(
+          absl::StrCat(folder, ": added token '", token.content, "': normalized: only false is known"));
+    }
+  }
+  // tokenizer.json's model has its own.
+  const json& in_model = Member(Member(files.tokenizer.content, "model"), "unk_token");
+  const auto role = special_tokens.find("unk_token");
+  const std::string unk = in_model.is_string()           ? in_model.get<std::string>()
+                          : role == special_tokens.end() ? "unk_token"
+                                                         : role->second.content;
+  const auto found = vocabulary.ids.find(unk);
+  if (found == vocabulary.ids.end()) {
+    return absl::DataLossError(absl::StrCat(vocabulary.path, ": ", unk, " is missing"));
+  }
+  const int32_t unk_id = found->second;
+  return std::unique_ptr<Tokenizer>(new WordPiece(std::move(vocabulary), options, unk_id, std::move(rules)));
+}
+
+// Changes when a text's ids change although the files are the same.
+constexpr absl::string_view kVersion = "wordpiece 1";
+
+std::string PiecesFingerprint(const Vocabulary& vocabulary, const Options& options, int32_t unk) {
+  Sha256 sha;
+  sha.Update(absl::StrCat(kVersion, ";", options.lowercase, options.strip_accents, options.split_cjk, ";", unk, ";"));
+  for (const std::string& token : vocabulary.tokens) sha.Update(absl::StrCat(token.size(), ":", token));
+  return sha.Finish();
+}
+
+WordPiece::WordPiece(Vocabulary vocabulary, const Options& options, int32_t unk, SequenceRules rules)
+    : SequenceTokenizer(std::move(rules), PiecesFingerprint(vocabulary, options, unk)),
+      options_(options),
+      unk_(unk),
+      tokens_(std::move(vocabulary.tokens)) {
+  initial_.reserve(tokens_.size());
+  for (int32_t id = 0; id < tokens_.size(); ++id) {
+    absl::string_view piece = tokens_[id];
+    initial_.emplace(piece, id);
+    longest_initial_ = std::max(longest_initial_, piece.size());
+    if (!absl::ConsumePrefix(&piece, kContinuation)) continue;
+    continuation_.emplace(piece, id);
+    longest_continuation_ = std::max(longest_continuation_, piece.size());
+  }
 }
 
 // `num_chars` code points in UTF-8.
@@ -468,11 +410,10 @@ void WordPiece::AppendUnicode(absl::string_view chunk, std::string* scratch, std
   end_word();
 }
 
-// Text without added tokens.
-void WordPiece::AppendText(absl::string_view text, std::string* scratch, std::vector<int32_t>* ids) const {
+void WordPiece::AppendPieces(absl::string_view text, std::vector<int32_t>* ids) const {
   const AsciiTable& ascii = Ascii();
   const auto class_of = [&](char c) { return ascii.classes[static_cast<uint8_t>(c)]; };
-  std::string& word = *scratch;
+  std::string word;
   size_t i = 0;
   while (i < text.size()) {
     if (class_of(text[i]) == AsciiClass::kSpace) {
@@ -486,7 +427,7 @@ void WordPiece::AppendText(absl::string_view text, std::string* scratch, std::ve
       is_ascii &= static_cast<int8_t>(text[i]) >= 0;
     const absl::string_view chunk = text.substr(begin, i - begin);
     if (!is_ascii) {
-      AppendUnicode(chunk, scratch, ids);
+      AppendUnicode(chunk, &word, ids);
       continue;
     }
     word.clear();
@@ -506,64 +447,6 @@ void WordPiece::AppendText(absl::string_view text, std::string* scratch, std::ve
     }
     AppendWord(word, static_cast<int>(std::min<size_t>(word.size(), kMaxWordChars + 1)), ids);
   }
-}
-
-absl::StatusOr<std::vector<int32_t>> WordPiece::Pieces(absl::string_view text) const {
-  const size_t bad_byte = FindInvalidUtf8(text);
-  if (bad_byte != absl::string_view::npos) return absl::DataLossError(absl::StrCat("byte ", bad_byte, ": not UTF-8"));
-  std::vector<int32_t> ids;
-  ids.reserve(text.size() / 4 + 2);
-  std::string scratch;
-  size_t begin = 0, from = 0;
-  while (true) {
-    const size_t at = text.find_first_of(added_first_bytes_, from);
-    if (at == absl::string_view::npos) break;
-    const auto token = std::find_if(added_tokens_.begin(), added_tokens_.end(),
-                                    [&](const AddedToken& t) { return absl::StartsWith(text.substr(at), t.content); });
-    if (token == added_tokens_.end()) {
-      from = at + 1;
-      continue;
-    }
-    AppendText(text.substr(begin, at - begin), &scratch, &ids);
-    ids.push_back(token->id);
-    begin = from = at + token->content.size();
-  }
-  AppendText(text.substr(begin), &scratch, &ids);
-  return ids;
-}
-
-absl::StatusOr<TokenIds> WordPiece::Encode(absl::string_view text, int max_tokens) const {
-  if (max_tokens < 2) {
-    return absl::InvalidArgumentError(absl::StrCat(max_tokens, " tokens have no room for [CLS] and [SEP]"));
-  }
-  GBMOA_ASSIGN_OR_RETURN(std::vector<int32_t> pieces, Pieces(text));
-  if (pieces.size() > max_tokens - 2) pieces.resize(max_tokens - 2);
-  TokenIds tokens;
-  tokens.ids.reserve(pieces.size() + 2);
-  tokens.ids.push_back(cls_);
-  tokens.ids.insert(tokens.ids.end(), pieces.begin(), pieces.end());
-  tokens.ids.push_back(sep_);
-  tokens.type_ids.assign(tokens.ids.size(), 0);
-  return tokens;
-}
-
-absl::StatusOr<TokenIds> WordPiece::EncodePair(absl::string_view first, absl::string_view second,
-                                               int max_tokens) const {
-  if (max_tokens < 3) {
-    return absl::InvalidArgumentError(absl::StrCat(max_tokens, " tokens have no room for [CLS] and two [SEP]"));
-  }
-  GBMOA_ASSIGN_OR_RETURN(const std::vector<int32_t> a, Pieces(first));
-  GBMOA_ASSIGN_OR_RETURN(const std::vector<int32_t> b, Pieces(second));
-  const PairBudget keep = SplitBudget(static_cast<int64_t>(a.size()), static_cast<int64_t>(b.size()), max_tokens - 3);
-  TokenIds tokens;
-  tokens.ids.push_back(cls_);
-  tokens.ids.insert(tokens.ids.end(), a.begin(), a.begin() + keep.first);
-  tokens.ids.push_back(sep_);
-  tokens.type_ids.assign(tokens.ids.size(), 0);
-  tokens.ids.insert(tokens.ids.end(), b.begin(), b.begin() + keep.second);
-  tokens.ids.push_back(sep_);
-  tokens.type_ids.resize(tokens.ids.size(), 1);
-  return tokens;
 }
 
 GBMOA_REGISTER_TOKENIZER("wordpiece", WordPiece::Load);

@@ -1,16 +1,13 @@
-#include <unistd.h>
-
-#include <climits>
-#include <cstdlib>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "eval/tokenizer.h"
+#include "eval/tokenizers/tokenizer_testing.h"
 #include "gbmoa/base/file.h"
 #include "gbmoa/base/json.h"
 #include "gbmoa/base/runfiles.h"
@@ -22,40 +19,15 @@ namespace gbmoa {
 namespace {
 
 using ::nlohmann::json;
-using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// FNV-1a over numbers in place of bytes, as in tools/golden/wordpiece.py.
-class IdHash {
- public:
-  void Add(const std::vector<int32_t>& ids) {
-    for (const int32_t id : ids) AddOne(id);
-    AddOne(-1);
-  }
-  std::string Hex() const { return absl::StrFormat("%016x", value_); }
-
- private:
-  void AddOne(int64_t value) { value_ = (value_ ^ static_cast<uint64_t>(value)) * 0x100000001b3ULL; }
-  uint64_t value_ = 0xcbf29ce484222325ULL;
-};
-
-std::string Utf8(uint32_t c) {
-  if (c < 0x80) return {static_cast<char>(c)};
-  const auto trail = [c](int shift) { return static_cast<char>(0x80 | ((c >> shift) & 0x3f)); };
-  if (c < 0x800) return {static_cast<char>(0xc0 | c >> 6), trail(0)};
-  if (c < 0x10000) return {static_cast<char>(0xe0 | c >> 12), trail(6), trail(0)};
-  return {static_cast<char>(0xf0 | c >> 18), trail(12), trail(6), trail(0)};
+absl::StatusOr<std::unique_ptr<Tokenizer>> LoadFrom(const FolderFiles& files) {
+  return LoadTokenizer(MakeFolder(::testing::TempDir(), files));
 }
 
-// A fresh folder with these files.
-std::string MakeFolder(const std::vector<std::pair<std::string, std::string>>& files) {
-  static int counter = 0;
-  const std::string folder = absl::StrCat(::testing::TempDir(), "/wordpiece", getpid(), ".", counter++);
-  EXPECT_EQ(system(absl::StrCat("mkdir -p ", folder).c_str()), 0);
-  for (const auto& [name, contents] : files) EXPECT_THAT(WriteFileAtomically(JoinPath(folder, name), contents), IsOk());
-  return folder;
-}
+// What the golden file has for a character.
+std::string Twice(const std::string& character) { return absl::StrCat("a", character, "b", character); }
 
 class GoldenTest : public ::testing::Test {
  protected:
@@ -71,30 +43,6 @@ class GoldenTest : public ::testing::Test {
     absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(*folder);
     ASSERT_THAT(tokenizer, IsOk());
     tokenizer_ = tokenizer->release();
-  }
-
-  static std::vector<int32_t> Ids(const Tokenizer& tokenizer, absl::string_view text) {
-    const absl::StatusOr<TokenIds> tokens = tokenizer.Encode(text, INT_MAX);
-    EXPECT_THAT(tokens, IsOk());
-    return tokens.ok() ? tokens->ids : std::vector<int32_t>();
-  }
-
-  // Hashes over blocks of `per_hash` of the code points that exist, each in a text of its own.
-  static std::vector<std::string> CharacterHashes(const Tokenizer& tokenizer, int per_hash) {
-    std::vector<std::string> hashes;
-    IdHash hash;
-    int count = 0;
-    for (uint32_t c = 0; c < 0x110000; ++c) {
-      if (c >= 0xd800 && c < 0xe000) continue;
-      const std::string character = Utf8(c);
-      hash.Add(Ids(tokenizer, absl::StrCat("a", character, "b", character)));
-      if (++count % per_hash == 0) {
-        hashes.push_back(hash.Hex());
-        hash = IdHash();
-      }
-    }
-    if (count % per_hash != 0) hashes.push_back(hash.Hex());
-    return hashes;
   }
 
   static const json* golden_;
@@ -114,32 +62,12 @@ TEST_F(GoldenTest, OddText) {
 }
 
 TEST_F(GoldenTest, AllWordNetGlosses) {
-  std::vector<std::string> hashes;
-  IdHash hash;
-  int count = 0;
-  for (const std::string part : {"noun", "verb", "adj", "adv"}) {
-    const absl::StatusOr<std::string> path = RunfilePath("wordnet/data." + part);
-    ASSERT_THAT(path, IsOk());
-    const absl::StatusOr<std::string> file = ReadFile(*path, 1 << 30);
-    ASSERT_THAT(file, IsOk());
-    for (absl::string_view line : absl::StrSplit(absl::StripSuffix(*file, "\n"), '\n')) {
-      if (absl::StartsWith(line, "  ")) continue;  // the licence
-      const size_t bar = line.find(" | ");
-      ASSERT_NE(bar, absl::string_view::npos) << line;
-      hash.Add(Ids(*tokenizer_, absl::StripAsciiWhitespace(line.substr(bar + 3))));
-      if (++count % 1000 == 0) {
-        hashes.push_back(hash.Hex());
-        hash = IdHash();
-      }
-    }
-  }
-  hashes.push_back(hash.Hex());
-  EXPECT_EQ(count, 117659);
-  EXPECT_EQ(hashes, (*golden_)["gloss_hashes"].get<std::vector<std::string>>());
+  EXPECT_EQ(WordNetGlosses().size(), 117659u);
+  EXPECT_EQ(GlossHashes(*tokenizer_), (*golden_)["gloss_hashes"].get<std::vector<std::string>>());
 }
 
 TEST_F(GoldenTest, AllCodePoints) {
-  EXPECT_EQ(CharacterHashes(*tokenizer_, 4096), (*golden_)["character_hashes"].get<std::vector<std::string>>());
+  EXPECT_EQ(CharacterHashes(*tokenizer_, 4096, Twice), (*golden_)["character_hashes"].get<std::vector<std::string>>());
 }
 
 TEST_F(GoldenTest, TruncatesPairs) {
@@ -177,22 +105,53 @@ TEST_F(GoldenTest, TruncatesSingleTexts) {
 
 TEST_F(GoldenTest, Variants) {
   const absl::StatusOr<std::string> vocabulary = ReadFile(JoinPath(*folder_, "vocab.txt"), 1 << 30);
-  const absl::StatusOr<std::string> tokenizer_json = ReadFile(JoinPath(*folder_, "tokenizer.json"), 1 << 30);
+  const absl::StatusOr<json> file = LoadJson(JoinPath(*folder_, "tokenizer.json"));
   ASSERT_THAT(vocabulary, IsOk());
-  ASSERT_THAT(tokenizer_json, IsOk());
+  ASSERT_THAT(file, IsOk());
   for (const json& row : (*golden_)["variants"]) {
-    // tokenizer_config.json overrides tokenizer.json.
-    const std::string folder = MakeFolder({{"vocab.txt", *vocabulary},
-                                           {"tokenizer.json", *tokenizer_json},
-                                           {"tokenizer_config.json", row["options"].dump()}});
-    const absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(folder);
-    ASSERT_THAT(tokenizer, IsOk());
-    IdHash hash;
-    for (const json& odd : (*golden_)["odd"]) hash.Add(Ids(**tokenizer, odd["text"].get<std::string>()));
-    EXPECT_EQ(hash.Hex(), row["odd_hash"]) << row["options"];
-    EXPECT_EQ(CharacterHashes(**tokenizer, 65536), row["character_hashes"].get<std::vector<std::string>>())
-        << row["options"];
+    const json& options = row["options"];
+    // tokenizer.json alone says the same in its own words.
+    json changed = *file;
+    changed["normalizer"]["lowercase"] = options["do_lower_case"];
+    if (options.contains("strip_accents")) changed["normalizer"]["strip_accents"] = options["strip_accents"];
+    if (options.contains("tokenize_chinese_chars")) {
+      changed["normalizer"]["handle_chinese_chars"] = options["tokenize_chinese_chars"];
+    }
+    const struct {
+      std::string name;
+      FolderFiles files;
+    } kCases[] = {
+        {"tokenizer_config.json overrides tokenizer.json",
+         {{"vocab.txt", *vocabulary}, {"tokenizer.json", file->dump()}, {"tokenizer_config.json", options.dump()}}},
+        {"vocab.txt and tokenizer_config.json",
+         {{"vocab.txt", *vocabulary}, {"tokenizer_config.json", options.dump()}}},
+        {"tokenizer.json alone", {{"tokenizer.json", changed.dump()}}},
+    };
+    std::vector<std::string> fingerprints;
+    for (const auto& c : kCases) {
+      const absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadFrom(c.files);
+      ASSERT_THAT(tokenizer, IsOk()) << c.name;
+      IdHash hash;
+      for (const json& odd : (*golden_)["odd"]) hash.Add(Ids(**tokenizer, odd["text"].get<std::string>()));
+      EXPECT_EQ(hash.Hex(), row["odd_hash"]) << options << " " << c.name;
+      fingerprints.push_back((*tokenizer)->fingerprint());
+      // All code points once are enough: the same fingerprint is the same tokenizer.
+      if (fingerprints.size() > 1) continue;
+      EXPECT_EQ(CharacterHashes(**tokenizer, 65536, Twice), row["character_hashes"].get<std::vector<std::string>>())
+          << options;
+    }
+    EXPECT_THAT(fingerprints, testing::Each(fingerprints[0])) << options;
+    EXPECT_NE(fingerprints[0], tokenizer_->fingerprint()) << options;
   }
+}
+
+TEST_F(GoldenTest, TokenizerJsonAloneIsTheSame) {
+  const absl::StatusOr<std::string> file = ReadFile(JoinPath(*folder_, "tokenizer.json"), 1 << 30);
+  ASSERT_THAT(file, IsOk());
+  const absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadFrom({{"tokenizer.json", *file}});
+  ASSERT_THAT(tokenizer, IsOk());
+  EXPECT_EQ((*tokenizer)->fingerprint(), tokenizer_->fingerprint());
+  EXPECT_EQ(Ids(**tokenizer, "Unaffable caf\u00e9 [MASK]"), Ids(*tokenizer_, "Unaffable caf\u00e9 [MASK]"));
 }
 
 TEST_F(GoldenTest, MessagesNameTheByte) {
@@ -233,7 +192,7 @@ TEST_F(GoldenTest, LongText) {
 constexpr char kVocabulary[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nun\n##able\n##aff\na\nA\n";
 
 TEST(WordPieceTest, VocabularyOnly) {
-  const absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(MakeFolder({{"vocab.txt", kVocabulary}}));
+  const absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadFrom({{"vocab.txt", kVocabulary}});
   ASSERT_THAT(tokenizer, IsOk());
   EXPECT_EQ((*tokenizer)->vocabulary_size(), 10);
   const absl::StatusOr<TokenIds> tokens = (*tokenizer)->Encode("Unaffable A [MASK]unk", 100);
@@ -243,32 +202,60 @@ TEST(WordPieceTest, VocabularyOnly) {
 
 TEST(WordPieceTest, NoFinalNewlineIsFine) {
   const absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer =
-      LoadTokenizer(MakeFolder({{"vocab.txt", absl::StripSuffix(kVocabulary, "\n").data()}}));
+      LoadFrom({{"vocab.txt", std::string(absl::StripSuffix(kVocabulary, "\n"))}});
   ASSERT_THAT(tokenizer, IsOk());
   EXPECT_EQ((*tokenizer)->vocabulary_size(), 10);
 }
 
+constexpr char kPostProcessor[] = R"({"type": "BertProcessing", "cls": ["[CLS]", 2], "sep": ["[SEP]", 3]})";
+
 std::string TokenizerJson(absl::string_view normalizer = R"({"type": "BertNormalizer", "lowercase": false})",
                           absl::string_view model_type = "WordPiece", absl::string_view vocabulary_end = R"("A": 9})",
-                          absl::string_view added = "[]", absl::string_view more = "") {
-  return absl::StrCat(R"({"added_tokens": )", added, R"(, "normalizer": )", normalizer,
-                      R"(, "pre_tokenizer": {"type": "BertPreTokenizer"}, "model": {"type": ")", model_type, "\"", more,
+                          absl::string_view added = "[]", absl::string_view more = "",
+                          absl::string_view post_processor = kPostProcessor) {
+  return absl::StrCat(R"({"added_tokens": )", added, R"(, "normalizer": )", normalizer, R"(, "post_processor": )",
+                      post_processor, R"(, "pre_tokenizer": {"type": "BertPreTokenizer"}, "model": {"type": ")",
+                      model_type, "\"", more,
                       R"(, "vocab": {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4, "un": 5, "##able": 6,
                           "##aff": 7, "a": 8, )",
                       vocabulary_end, "}}");
 }
 
-TEST(WordPieceTest, TokenizerJsonAlone) {
-  const std::string added = R"([{"id": 10, "content": "<extra>"}, {"id": 11, "content": "<extra>s"}])";
-  const absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer =
-      LoadTokenizer(MakeFolder({{"vocab.txt", kVocabulary},
-                                {"tokenizer.json", TokenizerJson(R"({"type": "BertNormalizer", "lowercase": false})",
-                                                                 "WordPiece", R"("A": 9})", added)}}));
-  ASSERT_THAT(tokenizer, IsOk());
-  EXPECT_EQ((*tokenizer)->vocabulary_size(), 12);
-  const absl::StatusOr<TokenIds> tokens = (*tokenizer)->Encode("A a <extra>sa<extra>", 100);
-  ASSERT_THAT(tokens, IsOk());
-  EXPECT_THAT(tokens->ids, ElementsAre(2, 9, 8, 11, 8, 10, 3));
+TEST(WordPieceTest, AddedTokens) {
+  const std::string added = R"([{"id": 10, "content": "<extra>"}, {"id": 11, "content": "<extra>s", "lstrip": true}])";
+  const std::string file =
+      TokenizerJson(R"({"type": "BertNormalizer", "lowercase": false})", "WordPiece", R"("A": 9})", added);
+  for (const FolderFiles& files :
+       {FolderFiles{{"vocab.txt", kVocabulary}, {"tokenizer.json", file}}, {{"tokenizer.json", file}}}) {
+    const absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadFrom(files);
+    ASSERT_THAT(tokenizer, IsOk());
+    EXPECT_EQ((*tokenizer)->vocabulary_size(), 12);
+    EXPECT_THAT(Ids(**tokenizer, "A a <extra>sa<extra>"), ElementsAre(2, 9, 8, 11, 8, 10, 3));
+    const absl::StatusOr<TokenIds> pair = (*tokenizer)->EncodePair("a", "A", 100);
+    ASSERT_THAT(pair, IsOk());
+    EXPECT_THAT(pair->ids, ElementsAre(2, 8, 3, 9, 3));
+    EXPECT_THAT(pair->type_ids, ElementsAre(0, 0, 0, 1, 1));
+  }
+}
+
+// What tokenizer_config.json and special_tokens_map.json call the special tokens.
+TEST(WordPieceTest, SpecialTokensByOtherNames) {
+  const std::string vocabulary = absl::StrReplaceAll(kVocabulary, {{"[CLS]", "<cls>"}, {"[MASK]", "<m>"}});
+  const struct {
+    std::string name, config, map;
+  } kCases[] = {
+      {"config", R"({"cls_token": "<cls>", "mask_token": {"content": "<m>", "lstrip": true}})", "{}"},
+      {"map", "{}", R"({"cls_token": {"content": "<cls>"}, "mask_token": "<m>"})"},
+      {"map wins", R"({"cls_token": "[SEP]", "mask_token": null})", R"({"cls_token": "<cls>", "mask_token": "<m>"})"},
+      {"config with a list of added tokens wins",
+       R"({"added_tokens_decoder": {"4": {"content": "<m>"}}, "cls_token": "<cls>"})", R"({"cls_token": "[SEP]"})"},
+  };
+  for (const auto& c : kCases) {
+    const absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer =
+        LoadFrom({{"vocab.txt", vocabulary}, {"tokenizer_config.json", c.config}, {"special_tokens_map.json", c.map}});
+    ASSERT_THAT(tokenizer, IsOk()) << c.name;
+    EXPECT_THAT(Ids(**tokenizer, "a <m>a [MASK]"), ElementsAre(2, 8, 4, 8, 1, 1, 1, 3)) << c.name;
+  }
 }
 
 TEST(WordPieceTest, RefusesBadFiles) {
@@ -278,11 +265,14 @@ TEST(WordPieceTest, RefusesBadFiles) {
   const auto kBad = absl::StatusCode::kDataLoss, kUnknownKind = absl::StatusCode::kUnimplemented;
   const struct {
     std::string name;
-    std::vector<std::pair<std::string, std::string>> files;
+    FolderFiles files;
     absl::StatusCode code;
     std::string message;
   } kCases[] = {
-      {"no files", {}, absl::StatusCode::kNotFound, "no tokenizer's files; tried wordpiece"},
+      {"no files",
+       {},
+       absl::StatusCode::kNotFound,
+       "no tokenizer's files; tried byte_level_bpe (neither vocab.json and"},
       {"empty", {{"vocab.txt", ""}}, kBad, "vocab.txt: [CLS] is missing"},
       {"no [CLS]", {{"vocab.txt", vocabulary("[CLS]", "[CLASS]")}}, kBad, "vocab.txt: [CLS] is missing"},
       {"no [SEP]", {{"vocab.txt", vocabulary("[SEP]", "sep")}}, kBad, "vocab.txt: [SEP] is missing"},
@@ -334,7 +324,41 @@ TEST(WordPieceTest, RefusesBadFiles) {
        {{"vocab.txt", kVocabulary},
         {"tokenizer.json", TokenizerJson(R"({"type": "BertNormalizer"})", "WordPiece", R"("A": 10})")}},
        kBad,
-       "model.vocab: 'A' is 10, in vocab.txt 9"},
+       "model.vocab: 'A' has the id 10, but there are 10 tokens: an id is missing"},
+      {"another order",
+       {{"vocab.txt", absl::StrReplaceAll(kVocabulary, {{"a\nA\n", "A\na\n"}})}, {"tokenizer.json", TokenizerJson()}},
+       kBad,
+       "model.vocab: 8 is 'a', in vocab.txt 'A'"},
+      {"an id twice",
+       {{"tokenizer.json", TokenizerJson(R"({"type": "BertNormalizer"})", "WordPiece", R"("A": 8})")}},
+       kBad,
+       "tokenizer.json: model.vocab: 'A' and 'a' both have the id 8"},
+      {"negative id",
+       {{"tokenizer.json", TokenizerJson(R"({"type": "BertNormalizer"})", "WordPiece", R"("A": -1})")}},
+       kBad,
+       "model.vocab: 'A': wanted an id, got -1"},
+      {"no [UNK] in tokenizer.json",
+       {{"tokenizer.json",
+         TokenizerJson(R"({"type": "BertNormalizer"})", "WordPiece", R"("A": 9})", "[]", R"(, "unk_token": "<unk>")")}},
+       kBad,
+       "tokenizer.json: <unk> is missing"},
+      {"no post-processor",
+       {{"tokenizer.json",
+         TokenizerJson(R"({"type": "BertNormalizer"})", "WordPiece", R"("A": 9})", "[]", "", "null")}},
+       kUnknownKind,
+       "post_processor: only TemplateProcessing, BertProcessing and RobertaProcessing are known, not null"},
+      {"[CLS] of another id",
+       {{"tokenizer.json", TokenizerJson(R"({"type": "BertNormalizer"})", "WordPiece", R"("A": 9})", "[]", "",
+                                         R"({"type": "BertProcessing", "cls": ["[CLS]", 0], "sep": ["[SEP]", 3]})")}},
+       kBad,
+       "post_processor: '[CLS]' is 0, in the vocabulary 2"},
+      {"a template without [SEP]",
+       {{"tokenizer.json",
+         TokenizerJson(R"({"type": "BertNormalizer"})", "WordPiece", R"("A": 9})", "[]", "",
+                       R"({"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}},
+                 {"Sequence": {"id": "A", "type_id": 0}}]})")}},
+       kUnknownKind,
+       "post_processor: only [CLS] A [SEP] is known for one text"},
       {"smaller vocabulary",
        {{"vocab.txt", kVocabulary},
         {"tokenizer.json", TokenizerJson(R"({"type": "BertNormalizer"})", "WordPiece", R"("A": 9, "b": 10})")}},
@@ -357,16 +381,29 @@ TEST(WordPieceTest, RefusesBadFiles) {
         {"tokenizer.json",
          TokenizerJson(R"({"type": "BertNormalizer"})", "WordPiece", R"("A": 9})", R"([{"content": "x", "id": 3}])")}},
        kBad,
-       R"(added_tokens: "x" is 3, in vocab.txt missing)"},
-      {"added token that eats spaces",
-       {{"vocab.txt", kVocabulary},
-        {"tokenizer.json", TokenizerJson(R"({"type": "BertNormalizer"})", "WordPiece", R"("A": 9})",
-                                         R"([{"content": "x", "id": 12, "lstrip": true}])")}},
+       "added token 'x' has the id 3, in"},
+      {"added token that leaves a hole",
+       {{"tokenizer.json",
+         TokenizerJson(R"({"type": "BertNormalizer"})", "WordPiece", R"("A": 9})", R"([{"content": "x", "id": 12}])")}},
+       kBad,
+       "added token 'x' has the id 12, the next free one is 10"},
+      {"added token for whole words",
+       {{"tokenizer.json", TokenizerJson(R"({"type": "BertNormalizer"})", "WordPiece", R"("A": 9})",
+                                         R"([{"content": "x", "id": 10, "single_word": true}])")}},
        kUnknownKind,
-       R"(added_tokens: "x": lstrip: only false is known)"},
+       "tokenizer.json: 'x': single_word: only false is known"},
+      {"added token in normalized text",
+       {{"tokenizer.json", TokenizerJson(R"({"type": "BertNormalizer"})", "WordPiece", R"("A": 9})",
+                                         R"([{"content": "x", "id": 10, "normalized": true}])")}},
+       kUnknownKind,
+       "added token 'x': normalized: only false is known"},
+      {"list of added tokens of another version",
+       {{"vocab.txt", kVocabulary}, {"added_tokens.json", R"({"x": 10})"}},
+       kUnknownKind,
+       "added_tokens.json: is known only beside a tokenizer.json"},
   };
   for (const auto& c : kCases) {
-    EXPECT_THAT(LoadTokenizer(MakeFolder(c.files)), StatusIs(c.code, HasSubstr(c.message))) << c.name;
+    EXPECT_THAT(LoadFrom(c.files), StatusIs(c.code, HasSubstr(c.message))) << c.name;
   }
 }
 

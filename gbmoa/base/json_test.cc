@@ -44,6 +44,38 @@ TEST(JsonTest, Refuses) {
   }
 }
 
+// The wanted texts are those of Python's bytes.decode("utf-8", errors="replace").
+TEST(Utf8Test, ReplaceInvalidUtf8) {
+  const std::string kBad = "\xef\xbf\xbd";
+  const struct {
+    std::string name, text, want;
+    int64_t count;
+  } kCases[] = {
+      {"nothing", "", "", 0},
+      {"valid", "caf\u00e9 \u4e2d \U0001f600 \ufffd", "caf\u00e9 \u4e2d \U0001f600 \ufffd", 0},
+      {"NUL", std::string("a\0b", 3), std::string("a\0b", 3), 0},
+      {"stray continuation", "a\x80z", "a" + kBad + "z", 1},
+      {"Latin-1", "na\xefve", "na" + kBad + "ve", 1},
+      {"FE and FF", "\xfe\xff", kBad + kBad, 2},
+      {"overlong slash", "\xc0\xaf", kBad + kBad, 2},
+      {"overlong of three bytes", "\xe0\x80\xaf", kBad + kBad + kBad, 3},
+      {"lone surrogate", "\xed\xa0\x80", kBad + kBad + kBad, 3},
+      {"above U+10FFFF", "\xf4\x90\x80\x80", kBad + kBad + kBad + kBad, 4},
+      {"five bytes", "\xf8\x88\x80\x80\x80", kBad + kBad + kBad + kBad + kBad, 5},
+      {"two of three bytes", "\xe4\xb8z", kBad + "z", 1},
+      {"three of four bytes at the end", "x\xf0\x9f\x98", "x" + kBad, 1},
+      {"one of four bytes, then a character", "\xf0\u00e9", kBad + "\u00e9", 1},
+      {"two of four, then two of four", "\xf0\x9f\xf0\x9f", kBad + kBad, 2},
+      {"after a long valid part", std::string(100, 'a') + "\xc3", std::string(100, 'a') + kBad, 1},
+  };
+  for (const auto& c : kCases) {
+    int64_t count = 0;
+    EXPECT_EQ(ReplaceInvalidUtf8(c.text, &count), c.want) << c.name;
+    EXPECT_EQ(count, c.count) << c.name;
+    EXPECT_EQ(FindInvalidUtf8(c.want), std::string::npos) << c.name;
+  }
+}
+
 TEST(Utf8Test, FindInvalidUtf8) {
   const struct {
     std::string text;

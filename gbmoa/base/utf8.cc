@@ -29,6 +29,26 @@ size_t FindInvalidUtf8(absl::string_view text) {
   return absl::string_view::npos;
 }
 
+std::string ReplaceInvalidUtf8(absl::string_view text, int64_t* count) {
+  std::string valid;
+  valid.reserve(text.size());
+  while (true) {
+    const size_t bad = FindInvalidUtf8(text);
+    valid.append(text.data(), std::min(bad, text.size()));
+    if (bad == absl::string_view::npos) return valid;
+    text.remove_prefix(bad);
+    // ICU steps over the maximal subpart. It counts in int32_t, and a character has at most four bytes.
+    const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
+    const int32_t size = static_cast<int32_t>(std::min<size_t>(text.size(), 4));
+    int32_t length = 0;
+    UChar32 code_point;
+    U8_NEXT(bytes, length, size, code_point);
+    text.remove_prefix(static_cast<size_t>(length));
+    valid += "\xef\xbf\xbd";
+    ++*count;
+  }
+}
+
 std::string LineAndColumn(absl::string_view text, size_t byte) {
   const absl::string_view before = text.substr(0, byte);
   const size_t newline = before.rfind('\n');
