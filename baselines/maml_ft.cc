@@ -38,7 +38,7 @@ absl::StatusOr<std::unique_ptr<Learner>> MakeMamlFinetuning(std::shared_ptr<cons
   OptionReader reader(options);
   FinetuningOptions finetuning_defaults;
   finetuning_defaults.learning_rate = 3e-5;
-  const FinetuningOptions finetuning = ReadFinetuningOptions(reader, finetuning_defaults);
+  const FinetuningOptions finetuning = ReadFinetuningOptions(reader, finetuning_defaults, /*meta_learns=*/true);
   MetaLearnerOptions defaults;
   defaults.meta_gradient = "first_order";
   defaults.tasks_per_step = 1;  // full weights take one task at a time

@@ -183,6 +183,57 @@ TEST(MethodsTest, LoraEqualsMergedWeights) {
                      });
 }
 
+TEST(MethodsTest, LoraOfAllTargetsEqualsMergedWeights) {
+  const double scale = 5.0 / 3;
+  // In another order than the slices'.
+  ExpectEqualsByHand("lora",
+                     {{"lora_rank", "3"},
+                      {"lora_alpha", "5"},
+                      {"lora_dropout", "0.5"},  // which has no say outside of training steps
+                      {"lora_targets", "output,key,intermediate,query,attention_output,value"}},
+                     2, [&](const Slices& phi, EncoderWeights& weights, Changes&) {
+                       for (size_t i = 0; i < weights.layers.size(); ++i) {
+                         EncoderLayerWeights& layer = weights.layers[i];
+                         const std::pair<const char*, LinearWeights*> targets[] = {
+                             {"attention.query", &layer.query},     {"attention.key", &layer.key},
+                             {"attention.value", &layer.value},     {"attention.output", &layer.attention_output},
+                             {"intermediate", &layer.intermediate}, {"output", &layer.output}};
+                         for (const auto& [target, linear] : targets) {
+                           const std::string prefix = absl::StrCat("layer.", i, ".", target, ".lora.");
+                           linear->weight = linear->weight + scale * phi[prefix + "b"].matmul(phi[prefix + "a"]);
+                         }
+                       }
+                     });
+}
+
+// With A = B = I and α = r an update is what A sees of x: x / (1 - p) or zero, independently for every number.
+TEST(MethodsTest, LoraDropsANumberOrScalesIt) {
+  const double p = 0.3;
+  const auto backbone = Backbone::FromWeights(TinyConfig(), TinyWeights(), Precision::kFloat64);
+  const auto learner =
+      MakeLearner("lora", backbone, {{"lora_rank", "8"}, {"lora_alpha", "8"}, {"lora_dropout", absl::StrCat(p)}});
+  const AdaptationMethod& method = *dynamic_cast<const FinetuningLearner&>(*learner).method();
+  const std::vector<at::Tensor> slices(8, at::eye(8, at::kDouble).unsqueeze(0));  // two layers of two pairs
+  PackedBatch batch;
+  batch.task_tokens = {0, 1000};
+  const at::Tensor x = RandomNormal({1000, 8}, 1), zero = at::zeros_like(x);
+  const auto seen = [&](const EncoderHooks& hooks, int layer, Projection projection) {
+    return hooks.AfterProjection(layer, projection, x, zero, batch);
+  };
+  const RandomStream stream(1, "step");
+  const at::Tensor first = seen(*method.BindTraining(slices, stream), 0, Projection::kQuery);
+  const at::Tensor dropped = (first == 0).to(at::kDouble);
+  // 8,000 numbers: four standard deviations of a share.
+  EXPECT_NEAR(dropped.mean().item<double>(), p, 4 * std::sqrt(p * (1 - p) / 8000));
+  EXPECT_LT(MaxAbsError(first, (1 - dropped) * x / (1 - p)), 1e-6);  // the factor is a float32
+
+  EXPECT_TRUE(at::equal(seen(*method.BindTraining(slices, stream), 0, Projection::kQuery), first));
+  EXPECT_FALSE(at::equal(seen(*method.BindTraining(slices, stream), 0, Projection::kValue), first));
+  EXPECT_FALSE(at::equal(seen(*method.BindTraining(slices, stream), 1, Projection::kQuery), first));
+  EXPECT_FALSE(at::equal(seen(*method.BindTraining(slices, stream.Substream(1)), 0, Projection::kQuery), first));
+  EXPECT_TRUE(at::equal(seen(*method.Bind(slices), 0, Projection::kQuery), x));
+}
+
 TEST(MethodsTest, AdaptersEqualTheirFormula) {
   for (const char* name : {"adapter_tuning", "gbmoa"}) {
     ExpectEqualsByHand(name, {{"bottleneck_dim", "3"}}, 2, [](const Slices& phi, EncoderWeights&, Changes& changes) {
@@ -193,6 +244,30 @@ TEST(MethodsTest, AdaptersEqualTheirFormula) {
         return x + down.clamp_min(0).matmul(phi[slot + "up.weight"].t()) + phi[slot + "up.bias"];
       };
     });
+  }
+}
+
+TEST(MethodsTest, AdaptersTakeOtherActivationsAndTheLayersNorms) {
+  for (const std::string activation : {"gelu", "swish"}) {
+    ExpectEqualsByHand(
+        "adapter_tuning", {{"bottleneck_dim", "3"}, {"activation", activation}, {"train_layer_norms", "true"}}, 1,
+        [activation](const Slices& phi, EncoderWeights& weights, Changes& changes) {
+          for (size_t i = 0; i < weights.layers.size(); ++i) {
+            const std::string layer = absl::StrCat("encoder.layer.", i, ".");
+            weights.layers[i].attention_norm = {phi[layer + "attention.output.LayerNorm.weight"],
+                                                phi[layer + "attention.output.LayerNorm.bias"]};
+            weights.layers[i].output_norm = {phi[layer + "output.LayerNorm.weight"],
+                                             phi[layer + "output.LayerNorm.bias"]};
+          }
+          changes.adapt = [&phi, activation](int layer, bool feed_forward, const at::Tensor& x) {
+            const std::string slot =
+                absl::StrCat("layer.", layer, feed_forward ? ".feed_forward" : ".attention", ".adapter.");
+            const at::Tensor z = x.matmul(phi[slot + "down.weight"].t()) + phi[slot + "down.bias"];
+            const at::Tensor bent =
+                activation == "gelu" ? z * 0.5 * at::erfc(-z / std::sqrt(2.0)) : z / (1 + at::exp(-z));
+            return x + bent.matmul(phi[slot + "up.weight"].t()) + phi[slot + "up.bias"];
+          };
+        });
   }
 }
 
@@ -251,6 +326,23 @@ TEST(MethodsTest, CountsForRobertaLarge) {
     EXPECT_EQ(counts.head, classes * (d + 1)) << test.name;
     EXPECT_EQ(counts.backbone, all) << test.name;
   }
+
+  const struct {
+    const char *name, *option, *value;
+    int64_t per_task, head;
+  } more[] = {
+      // A of 5 D + F and B of 5 D + F numbers a rank.
+      {"lora", "lora_targets", "query,key,value,attention_output,intermediate,output", layers * r * (10 * d + 2 * f),
+       classes * (d + 1)},
+      {"adapter_tuning", "train_layer_norms", "true", adapters + layers * 4 * d, classes * (d + 1)},
+      {"adapter_tuning", "head", "tanh", adapters, d * (d + 1) + classes * (d + 1)},
+  };
+  for (const auto& test : more) {
+    const ParameterCounts counts =
+        MakeLearner(test.name, backbone, {{test.option, test.value}})->CountParameters(classes);
+    EXPECT_EQ(counts.per_task, test.per_task) << test.option;
+    EXPECT_EQ(counts.head, test.head) << test.option;
+  }
 }
 
 // Values that are in range, but not for this method or not together.
@@ -262,7 +354,14 @@ TEST(MethodsTest, RefusesOptionsThatDoNotFit) {
       {"maml_ft", "tasks_per_step", "2"},       // full weights take one task at a time
       {"gbmoa", "task_embedding_dim", "6"},     // no multiple of the task encoder's four heads
       {"prompt_tuning", "prompt_tokens", "9"},  // more than half of the 16 positions
-      {"gbmoa", "meta_gradient", "no_such"},   {"lora", "bottleneck_dim", "8"},  // another method's
+      {"gbmoa", "meta_gradient", "no_such"},
+      {"lora", "bottleneck_dim", "8"},  // another method's
+      {"gbmoa", "head", "tanh"},
+      {"maml_ft", "head", "tanh"},  // ψ is trained with unit_mean
+      {"lora", "lora_targets", "query,q"},
+      {"lora", "lora_dropout", "1"},
+      {"lora", "warm_up", "1"},
+      {"adapter_tuning", "activation", "tanh"},
   };
   for (const auto& test : cases) {
     EXPECT_THAT(LearnerRegistry::Global().Create(test.learner, backbone, {{test.option, test.value}}),

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gbmoa/base/status_macros.h"
@@ -34,39 +36,97 @@ class AdaptedPredictor : public Predictor {
   absl::StatusOr<Prediction> Predict(const Batch& batch) const override {
     Prediction prediction;
     prediction.num_classes = model_->max_classes();
-    for (int64_t begin = 0; begin < batch.size(); begin += kPredictChunk) {
-      std::vector<int64_t> rows(std::min(kPredictChunk, batch.size() - begin));
-      for (size_t i = 0; i < rows.size(); ++i) rows[i] = begin + static_cast<int64_t>(i);
-      const Batch chunk = SelectExamples(batch, rows);
-      const absl::StatusOr<PackedBatch> packed = model_->Pack({&chunk});
-      if (!packed.ok()) return model_->Pack({&batch}).status();  // which counts from the batch's own beginning
-      GBMOA_RETURN_IF_ERROR(CatchTorch([&] {
-        const at::NoGradGuard no_grad;
-        const at::Tensor probabilities = at::softmax(model_->Logits(phi_, *packed), -1).to(at::kFloat).contiguous();
-        const float* data = probabilities.const_data_ptr<float>();
-        prediction.probabilities.insert(prediction.probabilities.end(), data, data + probabilities.numel());
-        return absl::OkStatus();
-      }));
-    }
+    GBMOA_ASSIGN_OR_RETURN(prediction.probabilities,
+                           Run(batch, [](const at::Tensor& logits) { return at::softmax(logits, -1); }));
     return prediction;
+  }
+
+  absl::StatusOr<std::vector<float>> Logits(const Batch& batch) const override {
+    return Run(batch, [](const at::Tensor& logits) { return logits; });
   }
 
   std::map<std::string, std::vector<float>> Parameters() const override { return model_->layout().ToMap(phi_[0]); }
 
  private:
+  // What `of` makes of the logits, [n, C], in chunks of examples.
+  absl::StatusOr<std::vector<float>> Run(const Batch& batch,
+                                         const std::function<at::Tensor(const at::Tensor& logits)>& of) const {
+    std::vector<float> outputs;
+    for (int64_t begin = 0; begin < batch.size(); begin += kPredictChunk) {
+      std::vector<int64_t> rows(std::min(kPredictChunk, batch.size() - begin));
+      for (size_t i = 0; i < rows.size(); ++i) rows[i] = begin + static_cast<int64_t>(i);
+      Batch chunk = SelectExamples(batch, rows);
+      if (chunk.num_classes == 0) chunk.num_classes = model_->max_classes();
+      const absl::StatusOr<PackedBatch> packed = model_->Pack({&chunk});
+      if (!packed.ok()) {
+        chunk = batch;
+        if (chunk.num_classes == 0) chunk.num_classes = model_->max_classes();
+        return model_->Pack({&chunk}).status();  // which counts from the batch's own beginning
+      }
+      GBMOA_RETURN_IF_ERROR(CatchTorch([&] {
+        const at::NoGradGuard no_grad;
+        const at::Tensor chunk_outputs = of(model_->Logits(phi_, *packed)).to(at::kFloat).contiguous();
+        const float* data = chunk_outputs.const_data_ptr<float>();
+        outputs.insert(outputs.end(), data, data + chunk_outputs.numel());
+        return absl::OkStatus();
+      }));
+    }
+    return outputs;
+  }
+
   std::shared_ptr<const AdaptedEncoder> model_;
   at::Tensor phi_;
 };
 
+// Everything that keeps `parameters` from being the slices of `layout`.
+absl::Status CheckSlices(const ParameterLayout& layout, const std::map<std::string, std::vector<float>>& parameters) {
+  std::vector<std::string> problems;
+  std::set<std::string> known;
+  for (const ParameterLayout::Slice& slice : layout.slices()) {
+    known.insert(slice.name);
+    const auto found = parameters.find(slice.name);
+    if (found == parameters.end()) {
+      problems.push_back(absl::StrCat(slice.name, " is missing"));
+    } else if (static_cast<int64_t>(found->second.size()) != slice.size) {
+      problems.push_back(absl::StrCat(slice.name, " has ", found->second.size(), " numbers, wanted ", slice.size));
+    } else if (!std::all_of(found->second.begin(), found->second.end(), [](float x) { return std::isfinite(x); })) {
+      problems.push_back(absl::StrCat(slice.name, " is not finite"));
+    }
+  }
+  for (const auto& [name, values] : parameters) {
+    if (known.count(name) == 0) problems.push_back(absl::StrCat(name, " is unknown"));
+  }
+  if (problems.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("parameters do not fit: ", absl::StrJoin(problems, "; ")));
+}
+
 }  // namespace
 
-FinetuningOptions ReadFinetuningOptions(OptionReader& reader, const FinetuningOptions& defaults) {
+FinetuningOptions ReadFinetuningOptions(OptionReader& reader, const FinetuningOptions& defaults, bool meta_learns) {
+  using Schedule = FinetuningOptions::Schedule;
+  using Decay = FinetuningOptions::Decay;
+  const std::string prefix = meta_learns ? "finetuning_" : "";
   FinetuningOptions options = defaults;
   options.learning_rate = reader.Number("learning_rate", defaults.learning_rate, 0, 10);
   options.head_learning_rate =
       reader.Number("head_learning_rate", std::max(defaults.head_learning_rate, options.learning_rate), 0, 10);
   options.weight_decay = reader.Number("weight_decay", defaults.weight_decay, 0, 1);
   options.sgd = reader.Choice("optimizer", defaults.sgd ? "sgd" : "adamw", {"adamw", "sgd"}) == "sgd";
+  options.schedule = reader.Choice("schedule", defaults.schedule == Schedule::kLinear ? "linear" : "constant",
+                                   {"constant", "linear"}) == "linear"
+                         ? Schedule::kLinear
+                         : Schedule::kConstant;
+  options.warm_up = reader.Share(prefix + "warm_up", defaults.warm_up);
+  options.clip_norm = reader.Number(prefix + "clip_norm", defaults.clip_norm, 0, 1e9);
+  options.decay =
+      reader.Choice("decay", defaults.decay == Decay::kMatrices ? "matrices" : "all", {"all", "matrices"}) == "matrices"
+          ? Decay::kMatrices
+          : Decay::kAll;
+  const std::vector<std::string> heads =
+      meta_learns ? std::vector<std::string>{"unit_mean"} : std::vector<std::string>{"unit_mean", "tanh"};
+  options.head = reader.Choice("head", defaults.head == TaskHead::kTanh ? "tanh" : "unit_mean", heads) == "tanh"
+                     ? TaskHead::kTanh
+                     : TaskHead::kUnitMean;
   return options;
 }
 
@@ -74,12 +134,21 @@ FinetuningLearner::FinetuningLearner(std::shared_ptr<const Backbone> backbone,
                                      std::shared_ptr<const AdaptationMethod> method, const FinetuningOptions& options)
     : backbone_(std::move(backbone)), method_(std::move(method)), options_(options) {}
 
+std::shared_ptr<const AdaptedEncoder> FinetuningLearner::MakeModel(int num_classes) const {
+  return std::make_shared<const AdaptedEncoder>(backbone_, method_, num_classes, options_.head);
+}
+
 absl::StatusOr<at::Tensor> FinetuningLearner::StartingPoint(const AdaptedEncoder& model, const Batch&,
                                                             const RandomStream& stream) const {
   return model.StandardStart(stream).unsqueeze(0);
 }
 
 absl::StatusOr<Adaptation> FinetuningLearner::Adapt(const Batch& support_set, const AdaptOptions& options) const {
+  return Run(support_set, options, options.steps);
+}
+
+absl::StatusOr<Adaptation> FinetuningLearner::Run(const Batch& support_set, const AdaptOptions& options,
+                                                  int64_t num_steps) const {
   if (support_set.size() == 0) return absl::InvalidArgumentError("the support set is empty");
   if (support_set.labels.empty()) return absl::InvalidArgumentError("the support set has no labels");
   if (support_set.labels.size() != support_set.size()) {
@@ -90,7 +159,7 @@ absl::StatusOr<Adaptation> FinetuningLearner::Adapt(const Batch& support_set, co
   const absl::Time started = absl::Now();
   absl::Duration observing;
 
-  const auto model = std::make_shared<const AdaptedEncoder>(backbone_, method_, support_set.num_classes);
+  const std::shared_ptr<const AdaptedEncoder> model = MakeModel(support_set.num_classes);
   GBMOA_ASSIGN_OR_RETURN(const PackedBatch support, model->Pack({&support_set}));
   Adaptation adaptation;
   AdaptReport& report = adaptation.report;
@@ -107,8 +176,10 @@ absl::StatusOr<Adaptation> FinetuningLearner::Adapt(const Batch& support_set, co
 
   GBMOA_RETURN_IF_ERROR(CatchTorch([&]() -> absl::Status {
     GBMOA_ASSIGN_OR_RETURN(at::Tensor phi, StartingPoint(*model, support_set, RandomStream(options.seed, "start")));
-    if (options.head_start == HeadStart::kPrototypes) phi = model->WithHead(phi, model->PrototypeHead(phi, support));
-    FinetuningSteps steps(model, options_, phi);
+    if (options.head_start == HeadStart::kPrototypes && model->head() == TaskHead::kUnitMean) {
+      phi = model->WithHead(phi, model->PrototypeHead(phi, support));
+    }
+    FinetuningSteps steps(model, options_, phi, num_steps, options.seed);
     phi = at::Tensor();
     const int64_t batch_size = options.batch_size > 0 ? options.batch_size : support_set.size();
     const RandomStream order(options.seed, "support order");
@@ -143,7 +214,7 @@ absl::StatusOr<Adaptation> FinetuningLearner::Adapt(const Batch& support_set, co
     AdaptOptions shorter = options;
     shorter.steps = report.steps - 1;
     shorter.marks.clear();
-    GBMOA_ASSIGN_OR_RETURN(Adaptation again, Adapt(support_set, shorter));
+    GBMOA_ASSIGN_OR_RETURN(Adaptation again, Run(support_set, shorter, num_steps));
     adaptation.predictor = std::move(again.predictor);
     --report.steps;
   }
@@ -151,11 +222,29 @@ absl::StatusOr<Adaptation> FinetuningLearner::Adapt(const Batch& support_set, co
   return adaptation;
 }
 
+absl::StatusOr<std::unique_ptr<Predictor>> FinetuningLearner::Restore(
+    int num_classes, const std::map<std::string, std::vector<float>>& parameters) const {
+  if (num_classes < 1) return absl::InvalidArgumentError(absl::StrCat(num_classes, " classes: wanted 1 or more"));
+  const std::shared_ptr<const AdaptedEncoder> model = MakeModel(num_classes);
+  GBMOA_RETURN_IF_ERROR(CheckSlices(model->layout(), parameters));
+  std::unique_ptr<Predictor> predictor;
+  GBMOA_RETURN_IF_ERROR(CatchTorch([&] {
+    at::Tensor phi = at::empty({1, model->layout().size()}, at::kFloat);
+    for (const ParameterLayout::Slice& slice : model->layout().slices()) {
+      const std::vector<float>& values = parameters.at(slice.name);
+      std::copy(values.begin(), values.end(), phi.mutable_data_ptr<float>() + slice.offset);
+    }
+    predictor = std::make_unique<AdaptedPredictor>(model, phi.to(model->dtype()));
+    return absl::OkStatus();
+  }));
+  return predictor;
+}
+
 ParameterCounts FinetuningLearner::CountParameters(int num_classes) const {
-  const AdaptedEncoder model(backbone_, method_, num_classes);
+  const std::shared_ptr<const AdaptedEncoder> model = MakeModel(num_classes);
   ParameterCounts counts;
-  counts.per_task = model.layout().size(ParameterGroup::kBody);
-  counts.head = model.layout().size(ParameterGroup::kHead);
+  counts.per_task = model->layout().size(ParameterGroup::kBody);
+  counts.head = model->layout().size(ParameterGroup::kHead);
   counts.backbone = backbone_->num_parameters();
   return counts;
 }

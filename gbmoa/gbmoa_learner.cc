@@ -54,7 +54,7 @@ class GbmoaLearner : public MetaLearner {
 absl::StatusOr<std::unique_ptr<Learner>> MakeGbmoa(std::shared_ptr<const Backbone> backbone,
                                                    const LearnerOptions& options) {
   OptionReader reader(options);
-  const FinetuningOptions finetuning = ReadFinetuningOptions(reader, {});
+  const FinetuningOptions finetuning = ReadFinetuningOptions(reader, {}, /*meta_learns=*/true);
   const MetaLearnerOptions meta = ReadMetaLearnerOptions(reader, {});
   HypernetworkOptions hypernetwork;
   hypernetwork.kind = reader.Choice("hypernetwork", "shared", {"shared", "full"}) == "full"

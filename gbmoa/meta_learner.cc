@@ -87,7 +87,9 @@ MetaLearnerOptions ReadMetaLearnerOptions(OptionReader& reader, const MetaLearne
 
 MetaLearner::MetaLearner(std::shared_ptr<const Backbone> backbone, std::shared_ptr<const AdaptationMethod> method,
                          const FinetuningOptions& finetuning, const MetaLearnerOptions& meta)
-    : FinetuningLearner(std::move(backbone), std::move(method), finetuning), meta_(meta) {}
+    : FinetuningLearner(std::move(backbone), std::move(method), finetuning), meta_(meta) {
+  CHECK(finetuning.head == TaskHead::kUnitMean) << "ψ is trained with that head";
+}
 
 absl::Status MetaLearner::MetaTrain(const EpisodeSource& tasks, const MetaTrainOptions& options) {
   OuterLoopOptions outer = meta_.outer_loop;

@@ -23,7 +23,7 @@ struct MetaLearnerOptions {
   double curriculum_initial_share = 0.2;
 };
 
-// Reads "meta_steps", "outer_rate", "warm_up", "final_rate", "clip_norm", "inner_steps", "inner_rate",
+// Reads "meta_steps", "outer_rate", "warm_up" (in steps), "final_rate", "clip_norm", "inner_steps", "inner_rate",
 // "inner_head_rate", "lambda", "solver_iterations", "solver_tolerance", "recompute_residual", "meta_gradient",
 // "tasks_per_step", "curriculum", "curriculum_initial_share".
 MetaLearnerOptions ReadMetaLearnerOptions(OptionReader& reader, const MetaLearnerOptions& defaults);

@@ -4,6 +4,7 @@
 #define GBMOA_ADAPTER_ADAPTATION_METHOD_H_
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "gbmoa/backbone/transformer.h"
@@ -26,6 +27,10 @@ class AdaptationMethod {
 
   // The encoder's hooks for φ: `slices` are the method's own, [B, shape...] each, in AddSlices's order.
   virtual std::unique_ptr<EncoderHooks> Bind(std::vector<at::Tensor> slices) const = 0;
+  // The same for a training step. Whatever is random in it (dropout) is a function of `stream`, the step's own.
+  virtual std::unique_ptr<EncoderHooks> BindTraining(std::vector<at::Tensor> slices, const RandomStream& stream) const {
+    return Bind(std::move(slices));
+  }
 
   // Soft prompt tokens before each sequence.
   virtual int64_t prompt_tokens() const { return 0; }

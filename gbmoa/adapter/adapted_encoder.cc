@@ -2,48 +2,78 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "gbmoa/backbone/grouped_linear.h"
 #include "gbmoa/base/shape.h"
 
 namespace gbmoa {
+namespace {
+
+constexpr double kTanhStart = 0.02;  // standard deviation; BERT's own and the libraries'
+
+}  // namespace
 
 AdaptedEncoder::AdaptedEncoder(std::shared_ptr<const Backbone> backbone, std::shared_ptr<const AdaptationMethod> method,
-                               int max_classes)
-    : backbone_(std::move(backbone)), method_(std::move(method)), max_classes_(max_classes) {
+                               int max_classes, TaskHead head)
+    : backbone_(std::move(backbone)), method_(std::move(method)), max_classes_(max_classes), head_(head) {
   CHECK_GT(max_classes, 0);
+  const int64_t d = backbone_->config().hidden_size();
   method_->AddSlices(backbone_->config(), layout_);
   num_method_slices_ = static_cast<int>(layout_.slices().size());
-  layout_.Add("head.weight", {max_classes, backbone_->config().hidden_size()}, ParameterGroup::kHead);
+  if (head == TaskHead::kTanh) {
+    layout_.Add("head.dense.weight", {d, d}, ParameterGroup::kHead);
+    layout_.Add("head.dense.bias", {d}, ParameterGroup::kHead);
+  }
+  layout_.Add("head.weight", {max_classes, d}, ParameterGroup::kHead);
   layout_.Add("head.bias", {max_classes}, ParameterGroup::kHead);
 }
 
 absl::StatusOr<PackedBatch> AdaptedEncoder::Pack(const std::vector<const Batch*>& tasks) const {
+  if (head_ == TaskHead::kTanh) {
+    for (size_t task = 0; task < tasks.size(); ++task) {
+      if (tasks[task]->encoding == Encoding::kPairApart) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("task ", task, " encodes pairs apart, and the head 'tanh' takes one sequence an example"));
+      }
+    }
+  }
   return PackBatch(tasks, backbone_->config(), max_classes_, method_->prompt_tokens(), dtype());
 }
 
 at::Tensor AdaptedEncoder::StandardStart(const RandomStream& stream) const {
   at::Tensor phi = at::zeros({layout_.size()}, dtype());
   method_->Initialize(backbone_->transformer(), layout_, stream, phi);
+  if (head_ == TaskHead::kTanh) FillNormal(layout_, num_method_slices_, kTanhStart, stream, phi);
   return phi;
 }
 
-at::Tensor AdaptedEncoder::FeaturesOf(std::vector<at::Tensor> slices, const PackedBatch& batch) const {
+at::Tensor AdaptedEncoder::Hidden(std::vector<at::Tensor> slices, const PackedBatch& batch,
+                                  const RandomStream* training) const {
   slices.resize(num_method_slices_);
-  const std::unique_ptr<EncoderHooks> hooks = method_->Bind(std::move(slices));
-  const Transformer& transformer = backbone_->transformer();
-  return transformer.Features(transformer.Forward(batch, *hooks), batch);
+  const std::unique_ptr<EncoderHooks> hooks =
+      training != nullptr ? method_->BindTraining(std::move(slices), *training) : method_->Bind(std::move(slices));
+  return backbone_->transformer().Forward(batch, *hooks);
 }
 
-at::Tensor AdaptedEncoder::HeadLogits(const at::Tensor& features, const std::vector<at::Tensor>& slices,
-                                      const PackedBatch& batch) const {
+at::Tensor AdaptedEncoder::UnitMeanLogits(const at::Tensor& features, const std::vector<at::Tensor>& slices,
+                                          const PackedBatch& batch) const {
   const at::Tensor outputs = GroupedLinear(features, slices[num_method_slices_], slices[num_method_slices_ + 1],
                                            batch.task_examples);  // [n, C]
   return outputs * kLogitScale + batch.class_mask;
 }
 
+at::Tensor AdaptedEncoder::TanhLogits(const at::Tensor& hidden, const std::vector<at::Tensor>& slices,
+                                      const PackedBatch& batch) const {
+  const at::Tensor* own = &slices[num_method_slices_];
+  const at::Tensor first = hidden.index_select(0, batch.first_rows);                              // [n, D]
+  const at::Tensor pooled = at::tanh(GroupedLinear(first, own[0], own[1], batch.task_examples));  // [n, D]
+  return GroupedLinear(pooled, own[2], own[3], batch.task_examples) + batch.class_mask;           // [n, C]
+}
+
 at::Tensor AdaptedEncoder::Features(const at::Tensor& phi, const PackedBatch& batch) const {
+  CHECK(head_ == TaskHead::kUnitMean);
   CHECK_SHAPE(phi, {batch.num_tasks(), layout_.size()});
-  return FeaturesOf(layout_.Split(phi), batch);
+  return backbone_->transformer().Features(Hidden(layout_.Split(phi), batch, nullptr), batch);
 }
 
 at::Tensor AdaptedEncoder::Logits(const at::Tensor& phi, const PackedBatch& batch) const {
@@ -52,13 +82,17 @@ at::Tensor AdaptedEncoder::Logits(const at::Tensor& phi, const PackedBatch& batc
   return Logits(layout_.Split(phi), batch);
 }
 
-at::Tensor AdaptedEncoder::Logits(const std::vector<at::Tensor>& slices, const PackedBatch& batch) const {
+at::Tensor AdaptedEncoder::Logits(const std::vector<at::Tensor>& slices, const PackedBatch& batch,
+                                  const RandomStream* training) const {
   CHECK_EQ(slices.size(), layout_.slices().size());
-  return HeadLogits(FeaturesOf(slices, batch), slices, batch);
+  const at::Tensor hidden = Hidden(slices, batch, training);  // [N, D]
+  if (head_ == TaskHead::kTanh) return TanhLogits(hidden, slices, batch);
+  return UnitMeanLogits(backbone_->transformer().Features(hidden, batch), slices, batch);
 }
 
 at::Tensor AdaptedEncoder::LogitsOf(const at::Tensor& features, const at::Tensor& phi, const PackedBatch& batch) const {
-  return HeadLogits(features, layout_.Split(phi), batch);
+  CHECK(head_ == TaskHead::kUnitMean);
+  return UnitMeanLogits(features, layout_.Split(phi), batch);
 }
 
 at::Tensor AdaptedEncoder::Losses(const at::Tensor& logits, const PackedBatch& batch) {
@@ -70,6 +104,7 @@ at::Tensor AdaptedEncoder::Losses(const at::Tensor& logits, const PackedBatch& b
 }
 
 at::Tensor AdaptedEncoder::PrototypeHead(const at::Tensor& phi, const PackedBatch& batch) const {
+  CHECK(head_ == TaskHead::kUnitMean);
   const at::NoGradGuard no_grad;
   return PrototypeHeadOf(Features(phi.detach(), batch), batch, max_classes_);
 }

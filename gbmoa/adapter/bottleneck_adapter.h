@@ -6,14 +6,21 @@
 
 namespace gbmoa {
 
-//   x ← x + U relu(V x + v) + u        V [M, D], v [M], U [D, M], u [D]
+enum class AdapterActivation { kRelu, kGelu, kSwish };  // x Φ(x); x / (1 + e^-x)
+
+//   x ← x + U a(V x + v) + u        V [M, D], v [M], U [D, M], u [D], a an activation
 //
 // 2 L slots, in the order of the forward pass; slot 2 l + 1 is layer l's feed-forward sublayer. Each has
 // 2 M D + M + D parameters. Starts near the identity: U, u zero, V at full scale normal(0, 1/√D); with both factors
 // small the start would be a saddle without a gradient.
+//
+// With train_layer_norms the two layer norms of every layer, under their checkpoint names, are slices after these, as
+// in Houlsby et al. 2019; then it takes one task at a time.
 class BottleneckAdapter : public AdaptationMethod {
  public:
-  explicit BottleneckAdapter(int64_t bottleneck_dim) : bottleneck_dim_(bottleneck_dim) {}
+  explicit BottleneckAdapter(int64_t bottleneck_dim, AdapterActivation activation = AdapterActivation::kRelu,
+                             bool train_layer_norms = false)
+      : bottleneck_dim_(bottleneck_dim), activation_(activation), train_layer_norms_(train_layer_norms) {}
 
   void AddSlices(const BackboneConfig& config, ParameterLayout& layout) const override;
   void Initialize(const Transformer& transformer, const ParameterLayout& layout, const RandomStream& stream,
@@ -24,6 +31,8 @@ class BottleneckAdapter : public AdaptationMethod {
 
  private:
   int64_t bottleneck_dim_;  // M
+  AdapterActivation activation_;
+  bool train_layer_norms_;
 };
 
 }  // namespace gbmoa

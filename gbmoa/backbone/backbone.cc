@@ -44,13 +44,7 @@ Precision FastestPrecision() {
   return Precision::kFloat32;
 }
 
-Backbone::Backbone(const BackboneConfig& config, EncoderWeights weights, Precision precision)
-    : config_(config), precision_(precision) {
-  if (precision == Precision::kFloat64) {
-    ForEachTensor(weights, [](const std::string&, at::Tensor& tensor) { tensor = tensor.to(at::kDouble); });
-  }
-  transformer_ = std::make_unique<const Transformer>(config, std::move(weights), ProductType(precision));
-}
+Backbone::Backbone(const BackboneConfig& config, Precision precision) : config_(config), precision_(precision) {}
 
 Backbone::~Backbone() = default;
 
@@ -62,15 +56,24 @@ absl::StatusOr<std::shared_ptr<const Backbone>> Backbone::Load(const std::string
 
 std::shared_ptr<const Backbone> Backbone::FromWeights(const BackboneConfig& config, EncoderWeights weights,
                                                       Precision precision) {
-  return std::shared_ptr<const Backbone>(new Backbone(config, std::move(weights), precision));
+  if (precision == Precision::kFloat64) {
+    ForEachTensor(weights, [](const std::string&, at::Tensor& tensor) { tensor = tensor.to(at::kDouble); });
+  }
+  std::shared_ptr<Backbone> backbone(new Backbone(config, precision));
+  backbone->transformer_ = std::make_unique<const Transformer>(config, std::move(weights), ProductType(precision));
+  return backbone;
 }
 
-int64_t Backbone::num_parameters() const {
-  int64_t count = 0;
-  EncoderWeights weights = transformer_->weights();
-  ForEachTensor(weights, [&](const std::string&, at::Tensor& tensor) { count += tensor.numel(); });
-  return count;
+std::shared_ptr<const Backbone> Backbone::WithoutWeights(const BackboneConfig& config) {
+  return std::shared_ptr<const Backbone>(new Backbone(config, Precision::kFloat32));
 }
+
+const Transformer& Backbone::transformer() const {
+  CHECK(transformer_ != nullptr) << config_.name() << " was made without weights";
+  return *transformer_;
+}
+
+int64_t Backbone::num_parameters() const { return CountParameters(config_); }
 
 uint64_t Backbone::Fingerprint() const {
   uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a over 2-byte words, the smallest type here
@@ -79,13 +82,16 @@ uint64_t Backbone::Fingerprint() const {
     const auto* words = static_cast<const uint16_t*>(bytes.const_data_ptr());
     for (size_t i = 0; i < bytes.nbytes() / 2; ++i) hash = (hash ^ words[i]) * 0x100000001b3ULL;
   };
-  EncoderWeights weights = transformer_->weights();
+  EncoderWeights weights = transformer().weights();
   ForEachTensor(weights, [&](const std::string&, at::Tensor& tensor) { add(tensor); });
-  transformer_->ForEachProductWeight(add);
+  transformer().ForEachProductWeight(add);
   return hash;
 }
 
 absl::StatusOr<std::vector<float>> Backbone::Encode(const PackedTokens& tokens) const {
+  if (transformer_ == nullptr) {
+    return absl::FailedPreconditionError(absl::StrCat(config_.name(), " was made without weights"));
+  }
   Batch batch;
   batch.tokens = tokens;
   GBMOA_ASSIGN_OR_RETURN(const PackedBatch packed,

@@ -2,6 +2,8 @@
 
 #include <cmath>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -20,6 +22,19 @@ constexpr int64_t kMaxConfigBytes = 1 << 20;
 constexpr int32_t kMaxVocabulary = 10'000'000, kMaxWidth = 65'536, kMaxLayers = 1'000, kMaxPositions = 1'000'000,
                   kMaxTypes = 1'000;
 
+// transformers' names. The tanh forms differ in how their constants are rounded: "gelu_fast" has 0.7978845608 for
+// √(2/π), 4e-12 less.
+constexpr std::pair<absl::string_view, BackboneConfig::Activation> kActivations[] = {
+    {"gelu", BackboneConfig::GELU},
+    {"gelu_python", BackboneConfig::GELU},
+    {"gelu_new", BackboneConfig::GELU_TANH},
+    {"gelu_fast", BackboneConfig::GELU_TANH},
+    {"gelu_pytorch_tanh", BackboneConfig::GELU_TANH},
+    {"gelu_python_tanh", BackboneConfig::GELU_TANH},
+    {"gelu_accurate", BackboneConfig::GELU_TANH},
+    {"relu", BackboneConfig::RELU},
+};
+
 // Takes fields out of one JSON object and keeps the first thing that is wrong with them.
 class Fields {
  public:
@@ -31,11 +46,11 @@ class Fields {
     return found == object_.end() || found->is_null() ? nullptr : &*found;
   }
 
-  int32_t Int(const char* field) {
-    const json* value = Find(field);
-    if (value == nullptr) {
-      Fail(absl::StrCat(field, ": is missing"));
-    } else if (!value->is_number_integer()) {
+  // `absent` if there is no such field; null is no number.
+  int32_t Int(const char* field, int32_t absent) {
+    const auto value = object_.find(field);
+    if (value == object_.end()) return absent;
+    if (!value->is_number_integer()) {
       Fail(absl::StrCat(field, ": wanted a whole number, got ", value->dump()));
     } else if ((value->is_number_unsigned() && value->get<uint64_t>() > INT32_MAX) ||
                (!value->is_number_unsigned() && value->get<int64_t>() < INT32_MIN)) {
@@ -46,7 +61,18 @@ class Fields {
     return 0;
   }
 
-  int32_t IntOr(const char* field, int32_t absent) { return Find(field) == nullptr ? absent : Int(field); }
+  // For fields that transformers itself writes as null.
+  int32_t IntOr(const char* field, int32_t absent) { return Find(field) == nullptr ? absent : Int(field, absent); }
+
+  bool BoolOr(const char* field, bool absent) {
+    const json* value = Find(field);
+    if (value == nullptr) return absent;
+    if (!value->is_boolean()) {
+      Fail(absl::StrCat(field, ": wanted true or false, got ", value->dump().substr(0, 100)));
+      return absent;
+    }
+    return value->get<bool>();
+  }
 
   double DoubleOr(const char* field, double absent) {
     const json* value = Find(field);
@@ -102,26 +128,26 @@ absl::StatusOr<BackboneConfig> ParseBackboneConfig(absl::string_view path, absl:
     unknown("model_type", type, "bert, roberta");
   }
   const std::string activation = fields.StringOr("hidden_act", "gelu");
-  if (activation == "gelu") {
-    config.set_activation(BackboneConfig::GELU);
-  } else if (activation == "gelu_new" || activation == "gelu_pytorch_tanh") {
-    config.set_activation(BackboneConfig::GELU_TANH);
-  } else if (activation == "relu") {
-    config.set_activation(BackboneConfig::RELU);
-  } else {
-    unknown("hidden_act", activation, "gelu, gelu_new, gelu_pytorch_tanh, relu");
+  std::vector<absl::string_view> known;
+  for (const auto& [name, value] : kActivations) {
+    if (name == activation) config.set_activation(value);
+    known.push_back(name);
+  }
+  if (config.activation() == BackboneConfig::ACTIVATION_UNSPECIFIED) {
+    unknown("hidden_act", activation, absl::StrJoin(known, ", "));
   }
   const std::string positions = fields.StringOr("position_embedding_type", "absolute");
   if (positions != "absolute") unknown("position_embedding_type", positions, "absolute");
 
   const bool is_roberta = config.family() == BackboneConfig::ROBERTA;
-  config.set_vocab_size(fields.Int("vocab_size"));
-  config.set_hidden_size(fields.Int("hidden_size"));
-  config.set_num_hidden_layers(fields.Int("num_hidden_layers"));
-  config.set_num_attention_heads(fields.Int("num_attention_heads"));
-  config.set_intermediate_size(fields.Int("intermediate_size"));
-  config.set_max_position_embeddings(fields.Int("max_position_embeddings"));
-  config.set_type_vocab_size(fields.IntOr("type_vocab_size", 2));
+  if (fields.BoolOr("is_decoder", false)) unknown("is_decoder", "true", "false");
+  config.set_vocab_size(fields.Int("vocab_size", is_roberta ? 50265 : 30522));
+  config.set_hidden_size(fields.Int("hidden_size", 768));
+  config.set_num_hidden_layers(fields.Int("num_hidden_layers", 12));
+  config.set_num_attention_heads(fields.Int("num_attention_heads", 12));
+  config.set_intermediate_size(fields.Int("intermediate_size", 3072));
+  config.set_max_position_embeddings(fields.Int("max_position_embeddings", 512));
+  config.set_type_vocab_size(fields.Int("type_vocab_size", 2));
   config.set_layer_norm_eps(fields.DoubleOr("layer_norm_eps", 1e-12));
   config.set_pad_token_id(fields.IntOr("pad_token_id", is_roberta ? 1 : 0));
   // RoBERTa counts positions from the one after padding's.

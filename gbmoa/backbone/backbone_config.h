@@ -11,9 +11,10 @@
 
 namespace gbmoa {
 
-// Reads FOLDER/config.json of a BERT or RoBERTa encoder. The configuration's name is the folder's.
-// Errors: NotFound; DataLoss "PATH: FIELD: what" for a field that is missing, has another type, or does not fit;
-// Unimplemented for another kind of model, activation or position embedding.
+// Reads FOLDER/config.json of a BERT or RoBERTa encoder. The configuration's name is the folder's. A field that is
+// absent has the default of Hugging Face's BertConfig or RobertaConfig; model_type must be there.
+// Errors: NotFound; DataLoss "PATH: FIELD: what" for a field that has another type or does not fit; Unimplemented for
+// another kind of model, activation or position embedding, or for a decoder.
 absl::StatusOr<BackboneConfig> ReadBackboneConfig(const std::string& folder);
 
 // The same from the text of a config.json that errors call `path`.

@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -50,6 +51,49 @@ TEST(BackboneConfigTest, RobertaCountsPositionsFromTwo) {
   EXPECT_EQ(MaxSequenceTokens(*config), 512);
 }
 
+// transformers' BertConfig() and RobertaConfig().
+TEST(BackboneConfigTest, AbsentFieldsHaveHuggingFaceDefaults) {
+  for (const bool roberta : {false, true}) {
+    const absl::StatusOr<BackboneConfig> config = ParseBackboneConfig(
+        "c", roberta ? "{\"model_type\": \"roberta\"}" : "{\"model_type\": \"bert\", \"pad_token_id\": null}");
+    ASSERT_THAT(config, IsOk());
+    EXPECT_EQ(config->vocab_size(), roberta ? 50265 : 30522);
+    EXPECT_EQ(config->hidden_size(), 768);
+    EXPECT_EQ(config->num_hidden_layers(), 12);
+    EXPECT_EQ(config->num_attention_heads(), 12);
+    EXPECT_EQ(config->intermediate_size(), 3072);
+    EXPECT_EQ(config->max_position_embeddings(), 512);
+    EXPECT_EQ(config->type_vocab_size(), 2);
+    EXPECT_EQ(config->layer_norm_eps(), 1e-12);
+    EXPECT_EQ(config->pad_token_id(), roberta ? 1 : 0);
+    EXPECT_EQ(config->position_offset(), roberta ? 2 : 0);
+    EXPECT_EQ(config->activation(), BackboneConfig::GELU);
+  }
+}
+
+TEST(BackboneConfigTest, Activations) {
+  const std::pair<const char*, BackboneConfig::Activation> kCases[] = {
+      {"gelu", BackboneConfig::GELU},           {"gelu_new", BackboneConfig::GELU_TANH},
+      {"gelu_fast", BackboneConfig::GELU_TANH}, {"gelu_pytorch_tanh", BackboneConfig::GELU_TANH},
+      {"relu", BackboneConfig::RELU},
+  };
+  for (const auto& [name, activation] : kCases) {
+    const absl::StatusOr<BackboneConfig> config =
+        ParseBackboneConfig("c", absl::StrReplaceAll(kConfig, {{"\"gelu\"", absl::StrCat("\"", name, "\"")}}));
+    ASSERT_THAT(config, IsOk()) << name;
+    EXPECT_EQ(config->activation(), activation) << name;
+  }
+}
+
+// The offset is one more than the padding's id, wherever that is.
+TEST(BackboneConfigTest, RobertaPositionsFollowThePadding) {
+  const absl::StatusOr<BackboneConfig> config =
+      ParseBackboneConfig("c", absl::StrReplaceAll(kConfig, {{"\"pad_token_id\": 1", "\"pad_token_id\": 4"}}));
+  ASSERT_THAT(config, IsOk());
+  EXPECT_EQ(config->position_offset(), 5);
+  EXPECT_EQ(MaxSequenceTokens(*config), 509);
+}
+
 TEST(BackboneConfigTest, MissingFile) {
   EXPECT_THAT(ReadBackboneConfig("/nowhere"), StatusIs(absl::StatusCode::kNotFound, HasSubstr("/nowhere/config.json")));
 }
@@ -64,8 +108,8 @@ TEST(BackboneConfigTest, Refuses) {
       {"\"hidden_size\": 12", "\"hidden_size\": ", kBad, "c/config.json:2:"},
       {"\"hidden_size\": 12", "\"hidden_size\": 12, \"hidden_size\": 12", kBad,
        "c/config.json: 'hidden_size' comes twice"},
-      {"\"hidden_size\": 12", "\"x\": 12", kBad, "c/config.json: hidden_size: is missing"},
-      {"\"hidden_size\": 12", "\"hidden_size\": null", kBad, "c/config.json: hidden_size: is missing"},
+      {"\"hidden_size\": 12", "\"hidden_size\": null", kBad,
+       "c/config.json: hidden_size: wanted a whole number, got null"},
       {"\"hidden_size\": 12", "\"hidden_size\": \"12\"", kBad, "hidden_size: wanted a whole number, got \"12\""},
       {"\"hidden_size\": 12", "\"hidden_size\": 12.0", kBad, "hidden_size: wanted a whole number, got 12.0"},
       {"\"hidden_size\": 12", "\"hidden_size\": [12]", kBad, "hidden_size: wanted a whole number, got [12]"},
@@ -94,7 +138,10 @@ TEST(BackboneConfigTest, Refuses) {
       {"\"roberta\"", "\"gpt2\"", kUnknownKind, "c/config.json: model_type: unknown 'gpt2'; known: bert, roberta"},
       {"\"roberta\"", "7", kBad, "c/config.json: model_type: wanted a string, got 7"},
       {"\"model_type\": \"roberta\",", "", kBad, "c/config.json: model_type: is missing"},
-      {"\"gelu\"", "\"swish\"", kUnknownKind, "hidden_act: unknown 'swish'; known: gelu, gelu_new"},
+      {"\"gelu\"", "\"swish\"", kUnknownKind, "hidden_act: unknown 'swish'; known: gelu, gelu_python, gelu_new"},
+      {"\"hidden_act\"", "\"is_decoder\": true, \"hidden_act\"", kUnknownKind,
+       "is_decoder: unknown 'true'; known: false"},
+      {"\"hidden_act\"", "\"is_decoder\": 1, \"hidden_act\"", kBad, "is_decoder: wanted true or false, got 1"},
       {"\"hidden_act\"", "\"position_embedding_type\": \"relative_key\", \"hidden_act\"", kUnknownKind,
        "position_embedding_type: unknown 'relative_key'; known: absolute"},
   };

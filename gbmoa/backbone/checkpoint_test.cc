@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <map>
 #include <string>
@@ -13,6 +14,8 @@
 #include "gbmoa/backbone/backbone_config.h"
 #include "gbmoa/backbone/random_weights.h"
 #include "gbmoa/base/file.h"
+#include "gbmoa/base/json.h"
+#include "gbmoa/base/resident_memory.h"
 #include "gbmoa/base/runfiles.h"
 #include "gbmoa/base/safetensors.h"
 #include "gbmoa/base/testing.h"
@@ -54,9 +57,13 @@ Checkpoint TinyCheckpoint(const std::string& prefix) {
   return checkpoint;
 }
 
-std::string Write(const Checkpoint& checkpoint) {
+std::string MakeFolder() {
   std::string folder = absl::StrCat(::testing::TempDir(), "/checkpointXXXXXX");
   EXPECT_NE(mkdtemp(&folder[0]), nullptr);
+  return folder;
+}
+
+void WriteFile(const std::string& path, const Checkpoint& checkpoint) {
   std::vector<SafetensorsEntry> entries;
   for (const auto& [name, tensor] : checkpoint) {
     const std::map<at::ScalarType, SafetensorsDtype> kTypes = {{at::kFloat, SafetensorsDtype::kFloat32},
@@ -68,9 +75,38 @@ std::string Write(const Checkpoint& checkpoint) {
     entries.push_back({name, kTypes.at(tensor.scalar_type()), tensor.sizes().vec(),
                        absl::MakeConstSpan(static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes())});
   }
-  EXPECT_THAT(WriteSafetensors(JoinPath(folder, "model.safetensors"), entries), IsOk());
+  EXPECT_THAT(WriteSafetensors(path, entries), IsOk());
+}
+
+std::string Write(const Checkpoint& checkpoint) {
+  const std::string folder = MakeFolder();
+  WriteFile(JoinPath(folder, "model.safetensors"), checkpoint);
   return folder;
 }
+
+// The checkpoint in two files, every other tensor in the second, with the index that transformers writes.
+struct Shards {
+  Checkpoint files[2];
+  std::map<std::string, std::string> weight_map;
+
+  static std::string Name(int i) { return absl::StrCat("model-0000", i + 1, "-of-00002.safetensors"); }
+
+  explicit Shards(const Checkpoint& checkpoint) {
+    int i = 0;
+    for (const auto& [name, tensor] : checkpoint) {
+      files[i % 2][name] = tensor;
+      weight_map[name] = Name(i++ % 2);
+    }
+  }
+
+  std::string Write() const {
+    const std::string folder = MakeFolder();
+    for (int i = 0; i < 2; ++i) WriteFile(JoinPath(folder, Name(i)), files[i]);
+    const nlohmann::json index = {{"metadata", {{"total_size", 1}}}, {"weight_map", weight_map}};
+    EXPECT_THAT(WriteFileAtomically(JoinPath(folder, "model.safetensors.index.json"), index.dump(2)), IsOk());
+    return folder;
+  }
+};
 
 void ExpectEqual(EncoderWeights got, EncoderWeights want, double tolerance) {
   std::map<std::string, at::Tensor> wanted;
@@ -83,14 +119,142 @@ void ExpectEqual(EncoderWeights got, EncoderWeights want, double tolerance) {
 }
 
 TEST(CheckpointTest, Prefixes) {
-  for (const std::string prefix : {"", "bert.", "roberta."}) {
+  const struct {
+    BackboneConfig::Family family;
+    std::string prefix, error;
+  } kCases[] = {
+      {BackboneConfig::BERT, "", ""},
+      {BackboneConfig::BERT, "bert.", ""},
+      {BackboneConfig::ROBERTA, "", ""},
+      {BackboneConfig::ROBERTA, "roberta.", ""},
+      // The families count positions differently, so these would load and be wrong.
+      {BackboneConfig::BERT, "roberta.", "begin with 'roberta.', those of the configuration's family with 'bert.'"},
+      {BackboneConfig::ROBERTA, "bert.", "begin with 'bert.', those of the configuration's family with 'roberta.'"},
+      {BackboneConfig::BERT, "model.bert.", "embeddings.word_embeddings.weight is missing"},
+  };
+  for (const auto& c : kCases) {
+    BackboneConfig config = TinyConfig();
+    config.set_family(c.family);
     std::vector<std::string> unused;
-    const absl::StatusOr<EncoderWeights> weights =
-        LoadEncoderWeights(Write(TinyCheckpoint(prefix)), TinyConfig(), &unused);
-    ASSERT_THAT(weights, IsOk()) << prefix;
+    const absl::StatusOr<EncoderWeights> weights = LoadEncoderWeights(Write(TinyCheckpoint(c.prefix)), config, &unused);
+    if (!c.error.empty()) {
+      EXPECT_THAT(weights, StatusIs(absl::StatusCode::kDataLoss, HasSubstr(c.error)));
+      continue;
+    }
+    ASSERT_THAT(weights, IsOk()) << c.prefix;
     EXPECT_THAT(unused, IsEmpty());
     ExpectEqual(*weights, RandomEncoderWeights(TinyConfig(), 1), 0);
   }
+}
+
+TEST(CheckpointTest, Shards) {
+  Checkpoint checkpoint = TinyCheckpoint("bert.");
+  checkpoint["cls.predictions.bias"] = at::ones({7});
+  checkpoint["bert.pooler.dense.bias"] = at::ones({4});
+  const std::string folder = Shards(checkpoint).Write();
+  std::vector<std::string> unused;
+  const absl::StatusOr<EncoderWeights> weights = LoadEncoderWeights(folder, TinyConfig(), &unused);
+  ASSERT_THAT(weights, IsOk());
+  ExpectEqual(*weights, RandomEncoderWeights(TinyConfig(), 1), 0);
+  EXPECT_THAT(unused, ElementsAre("bert.pooler.dense.bias", "cls.predictions.bias"));
+  // Where there is a model.safetensors, that is the one.
+  Checkpoint other = TinyCheckpoint("");
+  other["extra"] = at::ones({1});
+  WriteFile(JoinPath(folder, "model.safetensors"), other);
+  ASSERT_THAT(LoadEncoderWeights(folder, TinyConfig(), &unused), IsOk());
+  EXPECT_THAT(unused, ElementsAre("extra"));
+}
+
+TEST(CheckpointTest, WrongShards) {
+  const auto kBad = absl::StatusCode::kDataLoss;
+  const std::string query = "encoder.layer.0.attention.self.query.weight", first = Shards::Name(0),
+                    second = Shards::Name(1);
+  const struct {
+    std::string name;
+    std::function<void(Shards*)> change;
+    absl::StatusCode code;
+    std::vector<std::string> messages;
+  } kCases[] = {
+      {"shard missing",
+       [&](Shards* s) { s->weight_map[query] = "other.safetensors"; },
+       absl::StatusCode::kNotFound,
+       {"model.safetensors.index.json: weight_map has '" + query + "' in other.safetensors: ",
+        "/other.safetensors: cannot open: No such file"}},
+      {"in other shards than the map says",
+       [&](Shards* s) {
+         s->weight_map["encoder.layer.0.output.dense.bias"] = first;
+         s->weight_map["encoder.layer.0.output.dense.weight"] = first;
+         s->files[0].erase("encoder.layer.0.output.dense.bias");
+         s->files[0].erase("encoder.layer.0.output.dense.weight");
+       },
+       kBad,
+       {"model.safetensors.index.json: weight_map: ", "'encoder.layer.0.output.dense.bias' is not in " + first,
+        "'encoder.layer.0.output.dense.weight' is not in " + first}},
+      {"in two shards",
+       [&](Shards* s) {
+         s->files[0][query] = s->files[1][query] = at::ones({4, 4});
+       },
+       kBad,
+       {"/" + second + ": tensor '" + query + "' is in another shard, too"}},
+      {"a path out of the folder",
+       [&](Shards* s) { s->weight_map[query] = "../model.safetensors"; },
+       kBad,
+       {"weight_map: '" + query + "': wanted the name of a file in this folder, got \"../model.safetensors\""}},
+      {"an absolute path", [&](Shards* s) { s->weight_map[query] = "/dev/zero"; }, kBad, {"got \"/dev/zero\""}},
+      {"the folder", [&](Shards* s) { s->weight_map[query] = ".."; }, kBad, {"got \"..\""}},
+      {"a NUL", [&](Shards* s) { s->weight_map[query] = std::string("a\0b", 3); }, kBad, {"got \"a\\u0000b\""}},
+      {"no name", [&](Shards* s) { s->weight_map[query] = ""; }, kBad, {"got \"\""}},
+      {"a mismatch in each shard",
+       [&](Shards* s) {
+         for (Checkpoint& file : s->files) {
+           for (auto& [name, tensor] : file) {
+             if (name == query || name == "embeddings.LayerNorm.bias") tensor = at::ones({3});
+           }
+         }
+       },
+       kBad,
+       {"model.safetensors.index.json: does not fit: ", query + " is [3], the configuration wants [4, 4]",
+        "embeddings.LayerNorm.bias is [3], the configuration wants [4]"}},
+  };
+  for (const auto& c : kCases) {
+    Shards shards(TinyCheckpoint(""));
+    c.change(&shards);
+    const absl::StatusOr<EncoderWeights> weights = LoadEncoderWeights(shards.Write(), TinyConfig());
+    for (const std::string& message : c.messages) {
+      EXPECT_THAT(weights, StatusIs(c.code, HasSubstr(message))) << c.name;
+    }
+  }
+  for (const std::string index : {"[]", "{}", "{\"weight_map\": []}", "{\"weight_map\": {\"a\": 1}}", "{",
+                                  "{\"weight_map\": {\"a\": \"b\", \"a\": \"c\"}}"}) {
+    const std::string folder = MakeFolder(), path = JoinPath(folder, "model.safetensors.index.json");
+    ASSERT_THAT(WriteFileAtomically(path, index), IsOk());
+    EXPECT_THAT(LoadEncoderWeights(folder, TinyConfig()), StatusIs(kBad, HasSubstr(path + ":"))) << index;
+  }
+}
+
+// The file's pages are given back, so that the file and its copy are never in memory together.
+TEST(CheckpointTest, LoadingCostsOneCopyInMemory) {
+  BackboneConfig config = TinyConfig();
+  config.set_vocab_size(30000);
+  config.set_hidden_size(256);
+  config.set_intermediate_size(1024);
+  config.set_num_hidden_layers(20);
+  const at::Tensor numbers = at::full({30000 * 256}, 0.5f);
+  Checkpoint checkpoint;
+  ForEachShape(config, [&](const std::string& name, const std::vector<int64_t>& shape) {
+    int64_t size = 1;
+    for (const int64_t extent : shape) size *= extent;
+    checkpoint[name] = numbers.narrow(0, 0, size).view(shape);
+  });
+  const std::string folder = Write(checkpoint);
+  const double bytes = 4.0 * static_cast<double>(CountParameters(config));  // 94 MB, of which 31 are the words
+  if (!ResetPeakResident()) GTEST_SKIP() << "this kernel does not reset the peak";
+  const int64_t before = ResidentBytes();
+  ASSERT_THAT(LoadEncoderWeights(folder, config), IsOk());
+  const double growth = static_cast<double>(PeakResidentBytes() - before);
+  // The largest tensor is there twice for a moment, as file and copy, but it comes first.
+  EXPECT_LT(growth, 1.25 * bytes);
+  ASSERT_EQ(system(absl::StrCat("rm -r ", folder).c_str()), 0);
 }
 
 TEST(CheckpointTest, OldLayerNormNames) {
@@ -123,11 +287,13 @@ TEST(CheckpointTest, ReportsUnusedTensors) {
   Checkpoint checkpoint = TinyCheckpoint("bert.");
   checkpoint["bert.pooler.dense.weight"] = at::ones({4, 4});
   checkpoint["bert.embeddings.position_ids"] = at::arange(5);
+  checkpoint["cls.predictions.decoder.weight"] = checkpoint["bert.embeddings.word_embeddings.weight"];  // a tied head
   checkpoint["cls.predictions.bias"] =
       at::full({7}, std::numeric_limits<float>::quiet_NaN());  // not ours, may be anything
   std::vector<std::string> unused;
   ASSERT_THAT(LoadEncoderWeights(Write(checkpoint), TinyConfig(), &unused), IsOk());
-  EXPECT_THAT(unused, ElementsAre("bert.embeddings.position_ids", "bert.pooler.dense.weight", "cls.predictions.bias"));
+  EXPECT_THAT(unused, ElementsAre("bert.embeddings.position_ids", "bert.pooler.dense.weight", "cls.predictions.bias",
+                                  "cls.predictions.decoder.weight"));
 }
 
 TEST(CheckpointTest, TellsAllThatIsWrongAtOnce) {
@@ -148,7 +314,8 @@ TEST(CheckpointTest, TellsAllThatIsWrongAtOnce) {
           AllOf(HasSubstr(folder + "/model.safetensors: does not fit: "),
                 HasSubstr("bert.encoder.layer.1.output.LayerNorm.bias is missing"),
                 HasSubstr("bert.embeddings.token_type_embeddings.weight is missing"),
-                HasSubstr("bert.encoder.layer.0.intermediate.dense.weight is [4, 6], the configuration wants [6, 4]"),
+                HasSubstr("bert.encoder.layer.0.intermediate.dense.weight is [4, 6], the configuration wants [6, 4] "
+                          "(transposed?)"),
                 HasSubstr("bert.encoder.layer.0.output.dense.bias has type I64"),
                 HasSubstr("bert.encoder.layer.0.attention.self.key.bias holds NaN or infinity"),
                 HasSubstr("bert.encoder.layer.1.attention.self.key.weight holds NaN or infinity"),
@@ -177,6 +344,14 @@ TEST(CheckpointTest, WrongConfiguration) {
     EXPECT_THAT(LoadEncoderWeights(folder, config), StatusIs(absl::StatusCode::kDataLoss, HasSubstr(c.message)))
         << c.name;
   }
+  // Another width does not fit anywhere, and every tensor is named.
+  BackboneConfig wider = TinyConfig();
+  wider.set_hidden_size(8);
+  wider.set_intermediate_size(16);
+  const absl::StatusOr<EncoderWeights> nothing_fits = LoadEncoderWeights(folder, wider);
+  ForEachShape(wider, [&](const std::string& name, const std::vector<int64_t>&) {
+    EXPECT_THAT(nothing_fits, StatusIs(absl::StatusCode::kDataLoss, HasSubstr(name + " is [")));
+  });
   EXPECT_THAT(LoadEncoderWeights("/nowhere", TinyConfig()),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("/nowhere/model.safetensors")));
 }

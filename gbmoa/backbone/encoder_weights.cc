@@ -47,4 +47,14 @@ void ForEachShape(const BackboneConfig& config,
   });
 }
 
+int64_t CountParameters(const BackboneConfig& config) {
+  int64_t count = 0;
+  ForEachShape(config, [&](const std::string&, const std::vector<int64_t>& shape) {
+    int64_t size = 1;
+    for (const int64_t extent : shape) size *= extent;
+    count += size;
+  });
+  return count;
+}
+
 }  // namespace gbmoa

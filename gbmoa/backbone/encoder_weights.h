@@ -2,6 +2,7 @@
 #ifndef GBMOA_BACKBONE_ENCODER_WEIGHTS_H_
 #define GBMOA_BACKBONE_ENCODER_WEIGHTS_H_
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -47,6 +48,9 @@ void ForEachTensor(EncoderWeights& weights,
 // The same names in the same order with the shapes that the configuration demands; no weights are needed.
 void ForEachShape(const BackboneConfig& config,
                   const std::function<void(const std::string& name, const std::vector<int64_t>& shape)>& visit);
+
+// Numbers in the tensors of that configuration. No pooler: published counts are D² + D larger.
+int64_t CountParameters(const BackboneConfig& config);
 
 }  // namespace gbmoa
 

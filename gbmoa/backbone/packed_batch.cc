@@ -98,6 +98,8 @@ absl::Status Pack(const std::vector<const Batch*>& tasks, const BackboneConfig& 
   packed.type_ids = LongTensor(type_ids);
   packed.position_ids = LongTensor(position_ids);
   packed.left = LongTensor(left);
+  for (int64_t& sequence : left) sequence = (*sequences)[sequence];
+  packed.first_rows = LongTensor(left);
   if (any_pair) {
     packed.right = LongTensor(right);
     packed.is_pair = LongTensor(is_pair).unsqueeze(1) > 0;

@@ -22,6 +22,7 @@ struct PackedBatch {
   at::Tensor token_sequences;              // [N] int64, each token's sequence
   at::Tensor token_weights;                // [N, 1] 1 / real tokens of its sequence; 0 at prompt positions
   at::Tensor left, right;                  // [n] rows of S of an example's sides; right undefined without pairs
+  at::Tensor first_rows;                   // [n] int64, rows of N where the left sides begin, with the prompt's first
   at::Tensor is_pair;                      // [n, 1] bool; undefined without pairs
   at::Tensor labels;                       // [n] int64; undefined when a task is unlabelled
   at::Tensor class_mask;                   // [n, C] 0 for a class of the example's task, -1e4 beyond

@@ -86,11 +86,13 @@ at::Tensor Transformer::Forward(const PackedBatch& batch, const EncoderHooks& ho
                         hooks.AfterProjection(i, Projection::kKey, x, qkv[1], batch),
                         hooks.AfterProjection(i, Projection::kValue, x, qkv[2], batch), batch.sequences, heads);
     at::Tensor y = project(Projection::kAttentionOutput, layer.attention_output, attended);  // [N, D]
-    x = ResidualLayerNorm(x, hooks.AfterSublayer(i, Sublayer::kAttention, y, batch), layer.attention_norm, eps);
+    x = ResidualLayerNorm(x, hooks.AfterSublayer(i, Sublayer::kAttention, y, batch),
+                          hooks.Norm(i, Sublayer::kAttention, layer.attention_norm), eps);
 
     y = Activate(project(Projection::kIntermediate, layer.intermediate, x), config_.activation());  // [N, F]
     y = project(Projection::kOutput, layer.output, y);                                              // [N, D]
-    x = ResidualLayerNorm(x, hooks.AfterSublayer(i, Sublayer::kFeedForward, y, batch), layer.output_norm, eps);
+    x = ResidualLayerNorm(x, hooks.AfterSublayer(i, Sublayer::kFeedForward, y, batch),
+                          hooks.Norm(i, Sublayer::kFeedForward, layer.output_norm), eps);
   }
   return x;
 }

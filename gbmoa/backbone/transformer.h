@@ -27,6 +27,11 @@ class EncoderHooks {
   virtual at::Tensor AfterProjection(int layer, Projection projection, const at::Tensor& x, const at::Tensor& y,
                                      const PackedBatch& batch) const;
 
+  // Trained layer norms: the one at the end of a layer's sublayer, `norm` if it stays frozen.
+  virtual const LayerNormWeights& Norm(int layer, Sublayer sublayer, const LayerNormWeights& norm) const {
+    return norm;
+  }
+
   // Prompt tuning: the soft prompt of each task, [B, prompt_tokens, D], or undefined.
   virtual at::Tensor Prompt() const { return {}; }
 

@@ -8,7 +8,7 @@ namespace gbmoa {
 namespace {
 
 struct Coefficients {
-  double beta1, beta2, correction1, correction2, epsilon, weight_decay;
+  double beta1, beta2, correction1, correction2, epsilon, gradient_scale;
 };
 
 template <typename T>
@@ -22,14 +22,15 @@ inline __attribute__((always_inline)) T Root(T x) {
 template <typename T>
 __attribute__((optimize("O3", "no-math-errno", "no-trapping-math"))) void Update(const Coefficients& c, int64_t count,
                                                                                  const T* __restrict gradient, T rate,
-                                                                                 T* __restrict m, T* __restrict s,
+                                                                                 T decay, T* __restrict m,
+                                                                                 T* __restrict s,
                                                                                  T* __restrict parameters) {
   const T keep1 = static_cast<T>(c.beta1), take1 = static_cast<T>(1 - c.beta1);
   const T keep2 = static_cast<T>(c.beta2), take2 = static_cast<T>(1 - c.beta2);
   const T scale1 = static_cast<T>(1 / c.correction1), scale2 = static_cast<T>(1 / std::sqrt(c.correction2));
-  const T epsilon = static_cast<T>(c.epsilon), decay = static_cast<T>(c.weight_decay);
+  const T epsilon = static_cast<T>(c.epsilon), scale = static_cast<T>(c.gradient_scale);
   for (int64_t i = 0; i < count; ++i) {
-    const T g = gradient[i];
+    const T g = scale * gradient[i];
     m[i] = keep1 * m[i] + take1 * g;
     s[i] = keep2 * s[i] + take2 * g * g;
     parameters[i] -= rate * (decay * parameters[i] + scale1 * m[i] / (scale2 * Root(s[i]) + epsilon));
@@ -39,28 +40,31 @@ __attribute__((optimize("O3", "no-math-errno", "no-trapping-math"))) void Update
 }  // namespace
 
 void AdamW::Step(at::Tensor& parameters, const std::vector<at::Tensor>& gradients, const std::vector<double>& rates) {
+  Step(parameters, gradients, rates, std::vector<double>(rates.size(), options_.weight_decay));
+}
+
+void AdamW::Step(at::Tensor& parameters, const std::vector<at::Tensor>& gradients, const std::vector<double>& rates,
+                 const std::vector<double>& decays, double gradient_scale) {
   const at::NoGradGuard no_grad;
   const at::ScalarType dtype = parameters.scalar_type();
   CHECK(dtype == at::kFloat || dtype == at::kDouble) << dtype;
   CHECK(parameters.is_contiguous());
   CHECK_EQ(gradients.size(), rates.size());
+  CHECK_EQ(gradients.size(), decays.size());
   if (!m_.defined()) {
     m_ = at::zeros_like(parameters);
     s_ = at::zeros_like(parameters);
   }
   ++steps_;
-  const Coefficients coefficients = {options_.beta1,
-                                     options_.beta2,
-                                     1 - std::pow(options_.beta1, steps_),
-                                     1 - std::pow(options_.beta2, steps_),
-                                     options_.epsilon,
-                                     options_.weight_decay};
+  const Coefficients coefficients = {
+      options_.beta1,   options_.beta2, 1 - std::pow(options_.beta1, steps_), 1 - std::pow(options_.beta2, steps_),
+      options_.epsilon, gradient_scale};
   int64_t offset = 0;
-  const auto update = [&](const at::Tensor& gradient, auto rate) {
+  const auto update = [&](const at::Tensor& gradient, auto rate, double decay) {
     using T = decltype(rate);
     const at::Tensor g = gradient.contiguous();
     at::parallel_for(0, g.numel(), 1 << 16, [&](int64_t begin, int64_t end) {
-      Update<T>(coefficients, end - begin, g.const_data_ptr<T>() + begin, rate,
+      Update<T>(coefficients, end - begin, g.const_data_ptr<T>() + begin, rate, static_cast<T>(decay),
                 m_.mutable_data_ptr<T>() + offset + begin, s_.mutable_data_ptr<T>() + offset + begin,
                 parameters.mutable_data_ptr<T>() + offset + begin);
     });
@@ -69,9 +73,9 @@ void AdamW::Step(at::Tensor& parameters, const std::vector<at::Tensor>& gradient
     CHECK(gradients[i].scalar_type() == dtype) << gradients[i].scalar_type();
     CHECK_LE(offset + gradients[i].numel(), parameters.numel());
     if (dtype == at::kDouble) {
-      update(gradients[i], rates[i]);
+      update(gradients[i], rates[i], decays[i]);
     } else {
-      update(gradients[i], static_cast<float>(rates[i]));
+      update(gradients[i], static_cast<float>(rates[i]), decays[i]);
     }
     offset += gradients[i].numel();
   }

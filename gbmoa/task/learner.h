@@ -34,23 +34,28 @@ struct Prediction {
 class Predictor {
  public:
   virtual ~Predictor() = default;
+  // A batch without a number of classes (0) has the model's; of one with fewer, the model's further ones are masked.
   // Errors: InvalidArgument if the batch does not fit the model (number of classes, token ids out of range).
   virtual absl::StatusOr<Prediction> Predict(const Batch& batch) const = 0;
+  // Unnormalised log-probabilities, [n, num_classes] row-major: what Predict takes the softmax of. Errors: those of
+  // Predict; Unimplemented where there are none.
+  virtual absl::StatusOr<std::vector<float>> Logits(const Batch& batch) const;
 
   // Everything that belongs to this task, by name ("head.weight", "layer.0.attention.adapter.down.weight", ...): as
-  // many numbers as ParameterCounts says, per_task + head.
+  // many numbers as ParameterCounts says, per_task + head. Learner::Restore takes them back.
   virtual std::map<std::string, std::vector<float>> Parameters() const = 0;
 };
 
 // How many numbers a method trains or has trained.
 struct ParameterCounts {
   int64_t per_task = 0;  // adapted to a task, without its head
-  int64_t head = 0;      // the task's linear head
+  int64_t head = 0;      // the task's head
   int64_t meta = 0;      // trained by MetaTrain
   int64_t backbone = 0;  // of the frozen encoder
 };
 
-// How a task's linear head starts. The same for every method that is compared, since it decides more than the method.
+// How a task's linear head starts. The same for every method that is compared, since it decides more than the method. A
+// head with a layer of its own (option "head" = "tanh") starts at zero either way.
 enum class HeadStart { kPrototypes, kZero };
 
 struct AdaptOptions {
@@ -119,7 +124,15 @@ class Learner {
   // once from several threads. Errors: InvalidArgument for an empty or unlabelled support set.
   virtual absl::StatusOr<Adaptation> Adapt(const Batch& support_set, const AdaptOptions& options) const = 0;
 
+  // The predictor whose Parameters() are `parameters`, which predicts what the one did that they came from; nothing of
+  // MetaTrain is needed. Errors: InvalidArgument naming every slice that is missing, unknown, of another size, or not
+  // finite; Unimplemented for a learner that keeps no parameters.
+  virtual absl::StatusOr<std::unique_ptr<Predictor>> Restore(
+      int num_classes, const std::map<std::string, std::vector<float>>& parameters) const;
+
   virtual ParameterCounts CountParameters(int num_classes) const = 0;
+  // Vectors that it puts before each sequence; the encoder takes so many tokens fewer.
+  virtual int64_t prompt_tokens() const { return 0; }
 
   // The meta-trained state, as a safetensors file; learners without any write and read none.
   virtual absl::Status Save(const std::string& path) const;

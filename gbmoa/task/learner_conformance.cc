@@ -1,8 +1,10 @@
 #include "gbmoa/task/learner_conformance.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <fstream>
+#include <numeric>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -116,6 +118,11 @@ class LearnerConformanceTest : public testing::TestWithParam<std::string> {
   static bool IsReference(const Learner& learner) {
     const ParameterCounts counts = learner.CountParameters(2);
     return counts.per_task == 0 && counts.meta == 0 && Adapt(learner, EightTexts(), Steps(1)).report.steps == 0;
+  }
+
+  static bool Knows(const std::string& option) {
+    const std::vector<std::string> known = KnownOptions();
+    return std::find(known.begin(), known.end(), option) != known.end();
   }
 
   // The names that the factory knows, from its own message.
@@ -362,19 +369,175 @@ TEST_P(LearnerConformanceTest, RefusesOptionsThatItCannotRead) {
   }
 }
 
-// Weight decay at a rate of 10 multiplies every parameter by −9 a step: 9^41 is beyond float32.
+// Each changes what an adaptation leads to; what is not passed on would not.
+TEST_P(LearnerConformanceTest, EveryOptionOfFineTuningCounts) {
+  if (IsReference(*MakeReady())) GTEST_SKIP() << "trains nothing: no per-task or meta-parameters, and takes no step";
+  const std::string stage = Knows("finetuning_warm_up") ? "finetuning_" : "";
+  const auto adapted = [&](const LearnerOptions& options) {
+    return Adapt(*MakeReady(options), EightTexts(), Steps(4, 3)).predictor->Parameters();
+  };
+  const Parameters base = adapted({});
+  EXPECT_TRUE(adapted({{"schedule", "constant"}, {"decay", "all"}, {"head", "unit_mean"}}) == base);
+  const struct {
+    std::string name, value;
+  } cases[] = {{"learning_rate", "0.02"}, {"head_learning_rate", "0.5"}, {"weight_decay", "0.5"},
+               {"optimizer", "sgd"},      {"schedule", "linear"},        {stage + "warm_up", "0.3"},
+               {"decay", "matrices"},     {stage + "clip_norm", "0.01"}};
+  for (const auto& test : cases) EXPECT_FALSE(adapted({{test.name, test.value}}) == base) << test.name;
+
+  // Half of two steps is the first one: it has no rate yet.
+  std::vector<Parameters> seen;
+  AdaptOptions options = Steps(2);
+  options.marks = {0, 1, 2};
+  options.observer = [&](int, const Predictor& predictor) {
+    seen.push_back(predictor.Parameters());
+    return absl::OkStatus();
+  };
+  Adapt(*MakeReady({{stage + "warm_up", "0.5"}}), EightTexts(), options);
+  ASSERT_EQ(seen.size(), 3u);
+  EXPECT_TRUE(seen[1] == seen[0]);
+  EXPECT_FALSE(seen[2] == seen[1]);
+}
+
+TEST_P(LearnerConformanceTest, TakesTheTanhHeadOrRefusesIt) {
+  if (!Knows("head")) GTEST_SKIP() << "has no option head";
+  const LearnerOptions tanh = {{"head", "tanh"}, {"head_learning_rate", "0.02"}};
+  if (Make()->meta_learns()) {
+    EXPECT_THAT(Create(tanh), StatusIs(kInvalidArgument, HasSubstr("option head = 'tanh': wanted one of unit_mean")));
+    return;
+  }
+  const std::unique_ptr<Learner> learner = Make(tanh);
+  for (const HeadStart start : {HeadStart::kZero, HeadStart::kPrototypes}) {  // no prototypes for this head
+    AdaptOptions options = Steps(300);
+    options.head_start = start;
+    const Adaptation adaptation = Adapt(*learner, EightTexts(), options);
+    EXPECT_NEAR(adaptation.report.first_loss, std::log(2), 1e-6);  // W = 0: float32
+    EXPECT_LT(adaptation.report.last_loss, 0.05);
+    int64_t head = 0;
+    Parameters parameters = adaptation.predictor->Parameters();
+    for (const auto& [name, values] : parameters) {
+      if (absl::StartsWith(name, "head.")) head += static_cast<int64_t>(values.size());
+    }
+    const int64_t width = static_cast<int64_t>(parameters["head.dense.bias"].size());
+    EXPECT_EQ(head, width * (width + 1) + 2 * (width + 1));
+    EXPECT_EQ(learner->CountParameters(2).head, head);
+    EXPECT_THAT(adaptation.predictor->Predict(EightPairs()), StatusIs(kInvalidArgument, HasSubstr("pairs apart")));
+
+    const auto restored = Make(tanh)->Restore(2, parameters);
+    ASSERT_THAT(restored, IsOk());
+    EXPECT_EQ(Probabilities(**restored, EightTexts(2)), Probabilities(*adaptation.predictor, EightTexts(2)));
+  }
+  EXPECT_THAT(learner->Adapt(EightPairs(), Steps(1)), StatusIs(kInvalidArgument, HasSubstr("pairs apart")));
+}
+
+TEST_P(LearnerConformanceTest, DropsByTheSeedAndInTrainingOnly) {
+  if (!Knows("lora_dropout")) GTEST_SKIP() << "has no dropout";
+  const Batch query_set = EightTexts(2);
+  const std::unique_ptr<Learner> learner = Make({{"lora_dropout", "0.5"}}), without = Make();
+  const auto adapt = [&](const Learner& which) { return Adapt(which, EightTexts(), Steps(5)); };
+  const Adaptation first = adapt(*learner), second = adapt(*learner);
+  EXPECT_TRUE(first.predictor->Parameters() == second.predictor->Parameters());
+  EXPECT_FALSE(first.predictor->Parameters() == adapt(*without).predictor->Parameters());
+  const auto restored = without->Restore(2, first.predictor->Parameters());
+  ASSERT_THAT(restored, IsOk());
+  EXPECT_EQ(Probabilities(**restored, query_set), Probabilities(*first.predictor, query_set));
+}
+
+// Nothing but the parameters is needed, no meta-training either.
+TEST_P(LearnerConformanceTest, RestoresAPredictorFromItsParameters) {
+  for (const Encoding encoding : {Encoding::kOneSequence, Encoding::kPairApart}) {
+    const Adaptation adaptation = Adapt(*MakeReady(), WordBatch(3, 3, encoding, 1), Steps(5, 4));
+    const Parameters parameters = adaptation.predictor->Parameters();
+    const auto restored = Make()->Restore(3, parameters);
+    ASSERT_THAT(restored, IsOk());
+    EXPECT_TRUE((*restored)->Parameters() == parameters);
+
+    Batch query_set = WordBatch(3, 30, encoding, 2);
+    const std::vector<float> expected = Probabilities(*adaptation.predictor, query_set);
+    EXPECT_EQ(Probabilities(**restored, query_set), expected);
+    const absl::StatusOr<std::vector<float>> logits = (*restored)->Logits(query_set);
+    ASSERT_THAT(logits, IsOk());
+    EXPECT_EQ(*logits, *adaptation.predictor->Logits(query_set));
+    ASSERT_EQ(logits->size(), expected.size());
+    for (size_t i = 0; i < logits->size(); i += 3) {
+      const double sum = std::exp((*logits)[i]) + std::exp((*logits)[i + 1]) + std::exp((*logits)[i + 2]);
+      for (size_t c = i; c < i + 3; ++c) EXPECT_NEAR(std::exp((*logits)[c]) / sum, expected[c], 1e-5);  // float32
+    }
+    // A batch that knows of no classes is the same.
+    query_set.labels.clear();
+    query_set.num_classes = 0;
+    EXPECT_EQ(Probabilities(**restored, query_set), expected);
+    query_set.tokens.ids[query_set.tokens.offsets[70]] = -3;
+    EXPECT_THAT((*restored)->Logits(query_set), StatusIs(kInvalidArgument, HasSubstr("sequence 70: token id -3")));
+  }
+}
+
+TEST_P(LearnerConformanceTest, RefusesToRestoreWhatDoesNotFit) {
+  const std::unique_ptr<Learner> learner = Make();
+  const Parameters parameters = Adapt(*MakeReady(), EightTexts(), Steps(1)).predictor->Parameters();
+  const std::string first = parameters.begin()->first;
+  const float nan = std::nanf(""), infinity = INFINITY;
+  const struct {
+    const char* name;
+    std::function<void(Parameters&)> spoil;
+    std::vector<std::string> messages;
+  } cases[] = {
+      {"missing", [](Parameters& p) { p.erase("head.bias"); }, {"head.bias is missing"}},
+      {"unknown", [](Parameters& p) { p["layer.9"] = {1}; }, {"layer.9 is unknown"}},
+      {"too short", [](Parameters& p) { p["head.bias"].pop_back(); }, {"head.bias has 1 numbers, wanted 2"}},
+      {"too long", [](Parameters& p) { p["head.bias"].push_back(0); }, {"head.bias has 3 numbers, wanted 2"}},
+      {"NaN", [&](Parameters& p) { p["head.weight"].back() = nan; }, {"head.weight is not finite"}},
+      {"infinite", [&](Parameters& p) { p["head.bias"][0] = -infinity; }, {"head.bias is not finite"}},
+      {"the first", [](Parameters& p) { p.begin()->second.push_back(0); }, {first + " has "}},
+      {"all at once",
+       [&](Parameters& p) {
+         p["head.bias"][1] = nan;
+         p.erase("head.weight");
+         p["new"] = {};
+       },
+       {"head.bias is not finite", "head.weight is missing", "new is unknown"}},
+      {"nothing", [](Parameters& p) { p.clear(); }, {"head.bias is missing", first + " is missing"}},
+  };
+  for (const auto& test : cases) {
+    Parameters spoilt = parameters;
+    test.spoil(spoilt);
+    for (const std::string& message : test.messages) {
+      EXPECT_THAT(learner->Restore(2, spoilt), StatusIs(kInvalidArgument, HasSubstr(message))) << test.name;
+    }
+  }
+  EXPECT_THAT(learner->Restore(3, parameters),
+              StatusIs(kInvalidArgument, HasSubstr("head.bias has 2 numbers, wanted 3")));
+  EXPECT_THAT(learner->Restore(0, parameters), StatusIs(kInvalidArgument, HasSubstr("0 classes")));
+  EXPECT_THAT(learner->Restore(2, parameters), IsOk());
+}
+
+// Weight decay at a rate of 10 multiplies every parameter by −9 a step: 9^41 is beyond float32. A rate that falls over
+// 200 steps gets there, too.
 TEST_P(LearnerConformanceTest, DivergenceIsReportedAndLeavesAFinitePredictor) {
-  const LearnerOptions options = {{"learning_rate", "10"}, {"head_learning_rate", "10"}, {"weight_decay", "1"}};
+  LearnerOptions options = {{"learning_rate", "10"}, {"head_learning_rate", "10"}, {"weight_decay", "1"}};
   const std::unique_ptr<Learner> learner = MakeReady(IfKnown(options));
   if (IsReference(*learner)) GTEST_SKIP() << "trains nothing: no per-task or meta-parameters, and takes no step";
   ASSERT_EQ(IfKnown(options), options) << "the test needs these options";
-  for (const int steps : {60, 40, 30, 20, 10}) {
-    const Adaptation adaptation = Adapt(*learner, EightTexts(), Steps(steps));
+  options["schedule"] = "linear";
+  const std::unique_ptr<Learner> falling = MakeReady(options);
+  for (const int steps : {200, 60, 40, 30, 20, 10}) {
+    std::vector<int> all(steps + 1);
+    std::iota(all.begin(), all.end(), 0);
+    std::vector<Parameters> seen;
+    AdaptOptions adapt = Steps(steps);
+    adapt.marks = all;
+    adapt.observer = [&](int, const Predictor& predictor) {
+      seen.push_back(predictor.Parameters());
+      return absl::OkStatus();
+    };
+    const Adaptation adaptation = Adapt(steps == 200 ? *falling : *learner, EightTexts(), adapt);
     const AdaptReport& report = adaptation.report;
     EXPECT_TRUE(steps < 60 || !report.finite);
     EXPECT_EQ(report.finite, report.steps == steps);
     EXPECT_TRUE(std::isfinite(report.last_loss));
-    for (const auto& [name, values] : adaptation.predictor->Parameters()) EXPECT_TRUE(AllFinite(values)) << name;
+    ASSERT_LT(report.steps, seen.size());
+    EXPECT_TRUE(adaptation.predictor->Parameters() == seen[report.steps]) << "not the φ of that step";
+    for (const auto& [name, values] : seen[report.steps]) EXPECT_TRUE(AllFinite(values)) << name;
     EXPECT_TRUE(report.finite || AllFinite(Probabilities(*adaptation.predictor, EightTexts())));
   }
 }

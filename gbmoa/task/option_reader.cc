@@ -5,6 +5,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 
 namespace gbmoa {
 
@@ -25,6 +26,17 @@ double OptionReader::Number(const std::string& name, double fallback, double min
   // The comparison is false for NaN, too.
   if (!absl::SimpleAtod(*text, &value) || !(value >= min && value <= max)) {
     Complain(name, *text, absl::StrCat("a number in [", min, ", ", max, "]"));
+    return fallback;
+  }
+  return value;
+}
+
+double OptionReader::Share(const std::string& name, double fallback) {
+  const std::string* text = Find(name);
+  if (text == nullptr) return fallback;
+  double value = 0;
+  if (!absl::SimpleAtod(*text, &value) || !(value >= 0 && value < 1)) {
+    Complain(name, *text, "a number in [0, 1)");
     return fallback;
   }
   return value;
@@ -51,6 +63,21 @@ std::string OptionReader::Choice(const std::string& name, const std::string& fal
   if (text == nullptr) return fallback;
   if (std::find(choices.begin(), choices.end(), *text) != choices.end()) return *text;
   Complain(name, *text, absl::StrCat("one of ", absl::StrJoin(choices, ", ")));
+  return fallback;
+}
+
+std::vector<std::string> OptionReader::Subset(const std::string& name, const std::vector<std::string>& fallback,
+                                              const std::vector<std::string>& choices) {
+  const std::string* text = Find(name);
+  if (text == nullptr) return fallback;
+  const std::vector<std::string> given = absl::StrSplit(*text, ',');
+  std::vector<std::string> subset;
+  for (const std::string& choice : choices) {
+    if (std::find(given.begin(), given.end(), choice) != given.end()) subset.push_back(choice);
+  }
+  // As many as were found: none was unknown, none came twice.
+  if (subset.size() == given.size()) return subset;
+  Complain(name, *text, absl::StrCat("some of ", absl::StrJoin(choices, ", "), ", comma-separated, none twice"));
   return fallback;
 }
 

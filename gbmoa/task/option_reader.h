@@ -18,9 +18,13 @@ class OptionReader {
 
   // A finite number in [min, max].
   double Number(const std::string& name, double fallback, double min, double max);
+  double Share(const std::string& name, double fallback);  // a number in [0, 1)
   int64_t Integer(const std::string& name, int64_t fallback, int64_t min, int64_t max);
   bool Bool(const std::string& name, bool fallback);  // "true" or "false"
   std::string Choice(const std::string& name, const std::string& fallback, const std::vector<std::string>& choices);
+  // One or more of `choices`, comma-separated, none twice; in the order of `choices`.
+  std::vector<std::string> Subset(const std::string& name, const std::vector<std::string>& fallback,
+                                  const std::vector<std::string>& choices);
 
   // Errors: InvalidArgument naming option and value.
   absl::Status Finish() const;

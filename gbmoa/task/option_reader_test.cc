@@ -8,13 +8,17 @@ namespace {
 constexpr absl::StatusCode kInvalidArgument = absl::StatusCode::kInvalidArgument;
 
 TEST(OptionReaderTest, ReadsEveryType) {
-  const LearnerOptions options = {{"rate", "3e-4"}, {"steps", "-7"}, {"on", "true"}, {"off", "false"}, {"kind", "sgd"}};
+  const LearnerOptions options = {{"rate", "3e-4"}, {"steps", "-7"},  {"on", "true"},   {"off", "false"},
+                                  {"kind", "sgd"},  {"part", "0.25"}, {"all", "c,a,b"}, {"one", "b"}};
   OptionReader reader(options);
   EXPECT_EQ(reader.Number("rate", 1, 0, 10), 3e-4);
   EXPECT_EQ(reader.Integer("steps", 1, -10, 10), -7);
   EXPECT_TRUE(reader.Bool("on", false));
   EXPECT_FALSE(reader.Bool("off", true));
   EXPECT_EQ(reader.Choice("kind", "adamw", {"adamw", "sgd"}), "sgd");
+  EXPECT_EQ(reader.Share("part", 0.5), 0.25);
+  EXPECT_EQ(reader.Subset("all", {"a"}, {"a", "b", "c"}), std::vector<std::string>({"a", "b", "c"}));
+  EXPECT_EQ(reader.Subset("one", {"a"}, {"a", "b", "c"}), std::vector<std::string>({"b"}));
   EXPECT_THAT(reader.Finish(), IsOk());
 }
 
@@ -25,6 +29,8 @@ TEST(OptionReaderTest, FallbacksHoldWhereTheOptionsAreSilent) {
   EXPECT_EQ(reader.Integer("steps", 5, 0, 10), 5);
   EXPECT_TRUE(reader.Bool("on", true));
   EXPECT_EQ(reader.Choice("kind", "adamw", {"adamw", "sgd"}), "adamw");
+  EXPECT_EQ(reader.Share("part", 0.5), 0.5);
+  EXPECT_EQ(reader.Subset("parts", {"b"}, {"a", "b"}), std::vector<std::string>({"b"}));
   EXPECT_THAT(reader.Finish(), IsOk());
 }
 
@@ -39,7 +45,7 @@ TEST(OptionReaderTest, TheEndsOfARangeBelongToIt) {
 }
 
 TEST(OptionReaderTest, RefusesWhatItCannotRead) {
-  enum Type { kNumber, kInteger, kBool, kChoice };
+  enum Type { kNumber, kShare, kInteger, kBool, kChoice, kSubset };
   const struct {
     Type type;
     const char *value, *message;
@@ -61,6 +67,15 @@ TEST(OptionReaderTest, RefusesWhatItCannotRead) {
       {kBool, "True", "option x = 'True': wanted one of true, false"},
       {kChoice, "adam", "option x = 'adam': wanted one of adamw, sgd"},
       {kChoice, "", "option x = '': wanted one of adamw, sgd"},
+      {kShare, "1", "option x = '1': wanted a number in [0, 1)"},
+      {kShare, "-0.1", "option x = '-0.1': wanted a number in [0, 1)"},
+      {kShare, "nan", "option x = 'nan': wanted a number in [0, 1)"},
+      {kShare, "a half", "option x = 'a half': wanted a number in [0, 1)"},
+      {kSubset, "", "option x = '': wanted some of a, b, c, comma-separated, none twice"},
+      {kSubset, "a,d", "option x = 'a,d': wanted some of a, b, c, comma-separated, none twice"},
+      {kSubset, "a,", "option x = 'a,': wanted some of a, b, c, comma-separated, none twice"},
+      {kSubset, "b,a,b", "option x = 'b,a,b': wanted some of a, b, c, comma-separated, none twice"},
+      {kSubset, "a b", "option x = 'a b': wanted some of a, b, c, comma-separated, none twice"},
   };
   for (const auto& test : cases) {
     const LearnerOptions options = {{"x", test.value}};
@@ -77,6 +92,12 @@ TEST(OptionReaderTest, RefusesWhatItCannotRead) {
     }
     if (test.type == kChoice) {
       EXPECT_EQ(reader.Choice("x", "sgd", {"adamw", "sgd"}), "sgd") << test.value;
+    }
+    if (test.type == kShare) {
+      EXPECT_EQ(reader.Share("x", 0.5), 0.5) << test.value;
+    }
+    if (test.type == kSubset) {
+      EXPECT_EQ(reader.Subset("x", {"c"}, {"a", "b", "c"}), std::vector<std::string>({"c"})) << test.value;
     }
     EXPECT_THAT(reader.Finish(), StatusIs(kInvalidArgument, test.message)) << test.value;
   }
