@@ -15,7 +15,8 @@
 #include "gbmoa/cli/encoder_input.h"
 #include "gbmoa/task/episode.h"
 
-ABSL_FLAG(std::string, out, "", "safetensors file to write; an older one of that name is replaced");
+ABSL_FLAG(std::string, out, "",
+          "what to write: encode replaces an older file of that name, the others want a new folder or an empty one");
 ABSL_FLAG(std::string, precision, "fp32",
           "of the encoder's matrix products: fp32, or bf16, faster where the processor has it");
 
@@ -36,7 +37,9 @@ class EncodeCommand : public Command {
            "The file appears complete or not at all.\n\n"
            "  gbmoa encode --input=texts.txt --out=states.safetensors";
   }
-  std::vector<std::string> flags() const override { return {"backbone", "input", "out", "max_tokens", "precision"}; }
+  std::vector<std::string> flags() const override {
+    return {"backbone", "input", "out", "max_tokens", "precision", "invalid_utf8"};
+  }
 
   absl::Status Run() override {
     const std::string out = UserPath(absl::GetFlag(FLAGS_out));

@@ -1,5 +1,7 @@
 #include "gbmoa/cli/encoder_input.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <limits>
 
 #include "absl/flags/flag.h"
@@ -9,27 +11,42 @@
 #include "gbmoa/base/runfiles.h"
 #include "gbmoa/base/status_macros.h"
 #include "gbmoa/base/utf8.h"
+#include "glog/logging.h"
 
 ABSL_FLAG(std::string, backbone, "",
-          "folder of another BERT encoder (config.json, model.safetensors, vocab.txt) than the bundled MiniLM");
+          "folder of another BERT or RoBERTa encoder than the bundled MiniLM: config.json, model.safetensors and the "
+          "tokenizer's files (vocab.txt, or vocab.json and merges.txt, or tokenizer.json)");
 ABSL_FLAG(std::string, input, "", "file of texts, UTF-8; - is standard input");
 ABSL_FLAG(int, max_tokens, 0,
           "most tokens of a line, [CLS] and [SEP] included; the rest is cut off. 0: as many as the encoder takes");
+ABSL_FLAG(std::string, invalid_utf8, "error",
+          "bytes of --input that are not UTF-8: error, or replace, which puts U+FFFD for each maximal ill-formed part");
 
 namespace gbmoa {
 
 absl::StatusOr<std::unique_ptr<const TextInput>> ReadInput() {
   const std::string path = UserPath(absl::GetFlag(FLAGS_input));
   if (path.empty()) return absl::InvalidArgumentError("--input: is missing");
+  const std::string policy = absl::GetFlag(FLAGS_invalid_utf8);
+  if (policy != "error" && policy != "replace") {
+    return absl::InvalidArgumentError(absl::StrCat("--invalid_utf8: '", policy, "' is neither error nor replace"));
+  }
   auto input = std::make_unique<TextInput>();
   input->name = path == "-" ? "standard input" : path;
   GBMOA_ASSIGN_OR_RETURN(input->contents, ReadFile(path, std::numeric_limits<int64_t>::max()));
-  const absl::string_view contents = input->contents;
+  const auto place = [&](size_t byte) { return absl::StrCat(input->name, ":", LineAndColumn(input->contents, byte)); };
   const auto bad = [&](size_t byte, absl::string_view what) {
-    return absl::DataLossError(absl::StrCat(input->name, ":", LineAndColumn(contents, byte), ": ", what));
+    return absl::DataLossError(absl::StrCat(place(byte), ": ", what));
   };
-  const size_t bad_byte = FindInvalidUtf8(contents);
-  if (bad_byte != absl::string_view::npos) return bad(bad_byte, "not UTF-8");
+  const size_t bad_byte = FindInvalidUtf8(input->contents);
+  if (bad_byte != absl::string_view::npos) {
+    if (policy == "error") return bad(bad_byte, "not UTF-8");
+    const std::string first = place(bad_byte);
+    int64_t count = 0;
+    input->contents = ReplaceInvalidUtf8(input->contents, &count);
+    LOG(WARNING) << first << ": not UTF-8; " << count << " in the file became U+FFFD";
+  }
+  const absl::string_view contents = input->contents;
   for (size_t begin = 0; begin < contents.size();) {
     const size_t newline = std::min(contents.find('\n', begin), contents.size());
     absl::string_view line = contents.substr(begin, newline - begin);

@@ -16,6 +16,7 @@
 ABSL_DECLARE_FLAG(std::string, backbone);
 ABSL_DECLARE_FLAG(std::string, input);
 ABSL_DECLARE_FLAG(int, max_tokens);
+ABSL_DECLARE_FLAG(std::string, invalid_utf8);
 
 namespace gbmoa {
 
@@ -31,8 +32,9 @@ struct TextInput {
   std::vector<TextLine> lines;
 };
 
-// Reads the file of --input; "-" is standard input. Errors: InvalidArgument without the flag; NotFound; DataLoss
-// "FILE:LINE:COLUMN: what" for bytes that are not UTF-8 and for a second tab.
+// Reads the file of --input; "-" is standard input. With --invalid_utf8=replace what is not UTF-8 becomes U+FFFD, and a
+// warning says how much that was. Errors: InvalidArgument without --input or for another --invalid_utf8; NotFound;
+// DataLoss "FILE:LINE:COLUMN: what" for bytes that are not UTF-8 and for a second tab.
 absl::StatusOr<std::unique_ptr<const TextInput>> ReadInput();
 
 // A backbone's configuration and tokenizer; the weights are not read.

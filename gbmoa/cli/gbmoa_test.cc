@@ -1,8 +1,6 @@
 // Runs the gbmoa program as a user would: exit codes, messages, and what is left on disk.
 
-#include <dirent.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +17,7 @@
 #include "gbmoa/base/runfiles.h"
 #include "gbmoa/base/safetensors.h"
 #include "gbmoa/base/testing.h"
+#include "gbmoa/cli/program_testing.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -30,30 +29,13 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
-struct Outcome {
-  int exit_code;
-  std::string out, error;
-};
-
-class GbmoaTest : public ::testing::Test {
+class GbmoaTest : public ProgramTest {
  protected:
   void SetUp() override {
-    const absl::StatusOr<std::string> program = RunfilePath("gbmoa/gbmoa/cli/gbmoa");
-    ASSERT_THAT(program, IsOk());
-    program_ = *program;
+    ProgramTest::SetUp();
     const absl::StatusOr<std::string> backbone = BundledBackboneFolder();
     ASSERT_THAT(backbone, IsOk());
     backbone_ = *backbone;
-    std::string folder = absl::StrCat(::testing::TempDir(), "/gbmoa_testXXXXXX");
-    ASSERT_NE(mkdtemp(&folder[0]), nullptr);
-    folder_ = folder;
-    ASSERT_EQ(mkdir(Path("work").c_str(), 0700), 0);
-  }
-
-  std::string Path(const std::string& name) const { return JoinPath(folder_, name); }
-  std::string Make(const std::string& name, absl::string_view contents) const {
-    EXPECT_THAT(WriteFileAtomically(Path(name), contents), IsOk());
-    return Path(name);
   }
 
   // A copy of the bundled backbone's folder by links, with one file replaced.
@@ -67,29 +49,7 @@ class GbmoaTest : public ::testing::Test {
     return folder;
   }
 
-  // `arguments` go through the shell, which stands in the folder "work".
-  Outcome Run(const std::string& arguments) const {
-    const int status = system(
-        absl::StrCat("cd ", Path("work"), " && ", program_, " ", arguments, " >", Path("stdout"), " 2>", Path("stderr"))
-            .c_str());
-    const absl::StatusOr<std::string> out = ReadFile(Path("stdout"), 1 << 30);
-    const absl::StatusOr<std::string> error = ReadFile(Path("stderr"), 1 << 30);
-    EXPECT_THAT(out, IsOk());
-    EXPECT_THAT(error, IsOk());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, *out, *error};
-  }
-
-  std::vector<std::string> WorkFiles() const {
-    std::vector<std::string> names;
-    DIR* dir = opendir(Path("work").c_str());
-    while (const dirent* entry = readdir(dir)) {
-      if (entry->d_name[0] != '.') names.push_back(entry->d_name);
-    }
-    closedir(dir);
-    return names;
-  }
-
-  std::string program_, backbone_, folder_;
+  std::string backbone_;
 };
 
 TEST_F(GbmoaTest, Help) {
@@ -144,7 +104,7 @@ TEST_F(GbmoaTest, Encode) {
   ASSERT_EQ(unsetenv("BUILD_WORKING_DIRECTORY"), 0);
   EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
   EXPECT_EQ(outcome.out, "");
-  EXPECT_THAT(WorkFiles(), ElementsAre("out.safetensors"));
+  EXPECT_THAT(Names("work"), ElementsAre("out.safetensors"));
   const absl::StatusOr<SafetensorsFile> file = SafetensorsFile::Open(Path("work/out.safetensors"));
   ASSERT_THAT(file, IsOk());
   ASSERT_EQ(file->tensors().size(), 2u);
@@ -217,7 +177,7 @@ TEST_F(GbmoaTest, ErrorsNameTheirCauseAndLeaveNothing) {
     EXPECT_EQ(outcome.exit_code, c.exit_code) << c.arguments << "\n" << outcome.error;
     EXPECT_THAT(outcome.error, HasSubstr(c.message)) << c.arguments;
     EXPECT_EQ(outcome.out, "") << c.arguments;
-    EXPECT_THAT(WorkFiles(), IsEmpty()) << c.arguments;
+    EXPECT_THAT(Names("work"), IsEmpty()) << c.arguments;
   }
   // These change the same file; one after the other.
   const std::vector<std::pair<std::string, std::string>> kConfigs = {
@@ -231,8 +191,75 @@ TEST_F(GbmoaTest, ErrorsNameTheirCauseAndLeaveNothing) {
     const Outcome outcome = Run("encode --out=x --input=" + good + " --backbone=" + config_with(field, changed));
     EXPECT_EQ(outcome.exit_code, 65) << outcome.error;
     EXPECT_THAT(outcome.error, HasSubstr(message));
-    EXPECT_THAT(WorkFiles(), IsEmpty()) << field;
+    EXPECT_THAT(Names("work"), IsEmpty()) << field;
   }
+}
+
+TEST_F(GbmoaTest, InvalidUtf8) {
+  const std::string bad = Make("bad", "a text\nna\xefve \xed\xa0\x80\tsecond\xe4\xb8\n");
+  const std::string mended = Make("mended", "a text\nna\ufffdve \ufffd\ufffd\ufffd\tsecond\ufffd\n");
+  const Outcome outcome = Run("tokenize --invalid_utf8=replace --input=" + bad);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
+  EXPECT_THAT(outcome.error, HasSubstr(bad + ":2:3: not UTF-8; 5 in the file became U+FFFD"));
+  const Outcome want = Run("tokenize --invalid_utf8=replace --input=" + mended);
+  EXPECT_EQ(outcome.out, want.out);
+  EXPECT_EQ(want.error, "");
+  EXPECT_EQ(Run("encode --invalid_utf8=replace --out=x --input=" + bad).exit_code, 0);
+  for (const std::string flag : {"", "--invalid_utf8=error "}) {
+    const Outcome refused = Run("tokenize " + flag + "--input=" + bad);
+    EXPECT_EQ(refused.exit_code, 65);
+    EXPECT_EQ(refused.out, "");
+    EXPECT_EQ(refused.error, "gbmoa tokenize: " + bad + ":2:3: not UTF-8\n");
+  }
+  const Outcome unknown = Run("tokenize --invalid_utf8=drop --input=" + bad);
+  EXPECT_EQ(unknown.exit_code, 64);
+  EXPECT_THAT(unknown.error, HasSubstr("--invalid_utf8: 'drop' is neither error nor replace"));
+}
+
+// A RoBERTa's folder: byte-level BPE, and two positions less than the configuration says.
+TEST_F(GbmoaTest, TokenizeForRoberta) {
+  const absl::StatusOr<std::string> testdata = RunfilePath("gbmoa/eval/tokenizers/testdata/byte_level_bpe");
+  ASSERT_THAT(testdata, IsOk());
+  const absl::StatusOr<nlohmann::json> vocabulary = LoadJson(JoinPath(*testdata, "vocab.json"));
+  ASSERT_THAT(vocabulary, IsOk());
+  const auto folder = [&](int vocab_size) {
+    const std::string path = Path(absl::StrCat("roberta", vocab_size));
+    EXPECT_EQ(system(absl::StrCat("mkdir ", path, " && ln -s $(realpath ", *testdata, ")/vocab.json $(realpath ",
+                                  *testdata, ")/merges.txt ", path)
+                         .c_str()),
+              0);
+    EXPECT_THAT(WriteFileAtomically(
+                    JoinPath(path, "config.json"),
+                    absl::StrCat(R"({"model_type": "roberta", "max_position_embeddings": 514, )",
+                                 R"("type_vocab_size": 1, "pad_token_id": 1, "vocab_size": )", vocab_size, "}")),
+                IsOk());
+    return path;
+  };
+  const int size = static_cast<int>(vocabulary->size());
+  const std::string input = Make("in", absl::StrCat("a\tb\n\n", std::string(600, '.'), "\n"));
+  const std::string command = "tokenize --input=" + input + " --backbone=";
+  const Outcome outcome = Run(command + folder(size));
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
+  const int a = (*vocabulary)["a"], b = (*vocabulary)["b"];
+  EXPECT_THAT(outcome.out, StartsWith(absl::StrCat("{\"ids\": [0, ", a, ", 2, 2, ", b, ", 2], \"type_ids\": ",
+                                                   "[0, 0, 0, 0, 0, 0]}\n{\"ids\": [0, 2], \"type_ids\": [0, 0]}\n")));
+
+  // 513 tokens and more become 512; ids that the encoder has no rows for are refused before there are any.
+  std::string words;
+  for (int i = 0; i < 511; ++i) words += " b";
+  const absl::StatusOr<nlohmann::json> row = ParseJson(
+      "row", Run("tokenize --input=" + Make("long", words) + " --backbone=" + Path(absl::StrCat("roberta", size))).out);
+  ASSERT_THAT(row, IsOk());
+  EXPECT_EQ((*row)["ids"].size(), 512u);
+  EXPECT_EQ((*row)["ids"].back(), 2);
+  const Outcome too_many = Run(command + Path(absl::StrCat("roberta", size)) + " --max_tokens=513");
+  EXPECT_EQ(too_many.exit_code, 64);
+  EXPECT_THAT(too_many.error, HasSubstr("--max_tokens: 513 is not in 3 to 512"));
+  const Outcome refused = Run(command + folder(size - 1));
+  EXPECT_EQ(refused.exit_code, 65);
+  EXPECT_EQ(refused.out, "");
+  EXPECT_THAT(refused.error,
+              HasSubstr(absl::StrCat("the vocabulary has ", size, " tokens, config.json says ", size - 1)));
 }
 
 // The disk is full in the middle of the output.
@@ -247,7 +274,7 @@ TEST_F(GbmoaTest, DiskFull) {
   EXPECT_EQ(WEXITSTATUS(status), 74);
   EXPECT_THAT(ReadFile(Path("stderr"), 1 << 20),
               IsOkAndHolds(HasSubstr("gbmoa encode: x: cannot write: File too large")));
-  EXPECT_THAT(WorkFiles(), IsEmpty());
+  EXPECT_THAT(Names("work"), IsEmpty());
 }
 
 TEST_F(GbmoaTest, StandardOutputFull) {

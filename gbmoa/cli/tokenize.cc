@@ -20,10 +20,10 @@ class TokenizeCommand : public Command {
     return "Reads one text a line; a tab in a line makes it a pair of texts. Prints one JSON object for each line\n"
            "on standard output, with [CLS] and [SEP]; type_ids are 1 for the second text of a pair:\n"
            "  {\"ids\": [101, 7592, 102], \"type_ids\": [0, 0, 0]}\n"
-           "Nothing is printed unless the whole input is UTF-8.\n\n"
+           "Nothing is printed unless the whole input is UTF-8, or --invalid_utf8=replace makes it so.\n\n"
            "  gbmoa tokenize --input=texts.txt";
   }
-  std::vector<std::string> flags() const override { return {"backbone", "input", "max_tokens"}; }
+  std::vector<std::string> flags() const override { return {"backbone", "input", "max_tokens", "invalid_utf8"}; }
 
   absl::Status Run() override {
     GBMOA_ASSIGN_OR_RETURN(const auto input, ReadInput());
