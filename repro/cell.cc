@@ -32,7 +32,10 @@ std::string CellName(const Cell& cell) {
     // Not by the task, which is known only once the episode is drawn.
     return absl::StrCat("few_shot--", FileNamePart(cell.row), "--", cell.shots, "shot--episode", cell.draw, seed);
   }
-  return absl::StrCat(FileNamePart(cell.row), "--", FileNamePart(cell.task), "--draw", cell.draw, seed);
+  const std::string grid = cell.candidate.empty() ? "" : "grid--";
+  const std::string candidate = cell.candidate.empty() ? "" : absl::StrCat("--", FileNamePart(cell.candidate));
+  return absl::StrCat(grid, FileNamePart(cell.row), candidate, "--", FileNamePart(cell.task), "--draw", cell.draw,
+                      seed);
 }
 
 Json CellToJson(const Cell& cell) {
@@ -63,6 +66,7 @@ Json CellToJson(const Cell& cell) {
                  {"meta", parameters.meta},
                  {"backbone", parameters.backbone}}},
                {"peak_rss_bytes", cell.peak_rss_bytes}};
+  if (!cell.candidate.empty()) json["candidate"] = cell.candidate;
   if (!cell.error.empty()) json["error"] = cell.error;
   return json;
 }
@@ -93,6 +97,7 @@ absl::StatusOr<Cell> CellFromJson(const Json& json) {
     cell.run.parameters = {parameters.at("per_task"), parameters.at("head"), parameters.at("meta"),
                            parameters.at("backbone")};
     cell.peak_rss_bytes = json.at("peak_rss_bytes");
+    cell.candidate = json.value("candidate", "");
     cell.error = json.value("error", "");
     if (cell.run.curve.empty() && cell.error.empty()) return absl::DataLossError("a cell without a curve");
     return cell;

@@ -20,7 +20,8 @@ struct Cell {
   int draw = 0;        // of the support set; the position of an episode
   int meta_seed = -1;  // -1: the row's method does not meta-learn
   int shots = 0;
-  int replicate = 0;  // of an episode: which repetition, 0 to meta_seeds - 1
+  int replicate = 0;      // of an episode: which repetition, 0 to meta_seeds - 1
+  std::string candidate;  // of a row's grid: its options, "learning_rate=3e-5"; empty: this is no choice but a result
   TaskRun run;
   int64_t peak_rss_bytes = 0;  // of the whole process so far
   std::string error;           // empty, or why there is no run

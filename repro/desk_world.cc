@@ -57,9 +57,9 @@ absl::StatusOr<TableWorld> MakeDeskWorld(const DeskWorldOptions& options) {
   for (const TaskConfig& config : configs) {
     GBMOA_ASSIGN_OR_RETURN(DeskTask created, DeskTask::Create(config, corpus, table, kTaskSeed));
     const auto task = std::make_shared<const DeskTask>(std::move(created));
-    world.tasks.push_back(
-        {config.name(), config.suite(), task->TestSet(),
-         [task](int draw, int shots) -> absl::StatusOr<Batch> { return task->Support(draw, shots); }});
+    world.tasks.push_back({config.name(), config.suite(), task->TestSet(),
+                           [task](int draw, int shots) -> absl::StatusOr<Batch> { return task->Support(draw, shots); },
+                           config.wordnet().split() == WordnetTask::VALIDATION});
   }
 
   DeskEpisodeOptions train;

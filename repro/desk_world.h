@@ -18,8 +18,8 @@ struct DeskWorldOptions {
   MetaTrainTasks meta_train_tasks;  // what is not set is as DeskEpisodeOptions would have it
 };
 
-// Tasks are those of eval/tasks/desk; meta-training and few-shot episodes come from the train and test splits. Errors:
-// those of reading WordNet, the tasks and the encoder.
+// Tasks are those of eval/tasks/desk, of which the validation split's are development tasks; meta-training and few-shot
+// episodes come from the train and test splits. Errors: those of reading WordNet, the tasks and the encoder.
 absl::StatusOr<TableWorld> MakeDeskWorld(const DeskWorldOptions& options);
 
 }  // namespace gbmoa

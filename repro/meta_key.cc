@@ -12,7 +12,8 @@ std::string MetaTrainingOptionsText(const LearnerOptions& options) {
   // An option that is missing here costs time, one too many a wrong state: new ones belong here only once they are
   // known not to be read by MetaTrain.
   static const auto* const kAdaptation =
-      new std::set<std::string>{"learning_rate", "head_learning_rate", "weight_decay", "optimizer", "shift_scale"};
+      new std::set<std::string>{"learning_rate", "head_learning_rate", "weight_decay",         "optimizer",  "schedule",
+                                "decay",         "finetuning_warm_up", "finetuning_clip_norm", "shift_scale"};
   LearnerOptions read = options;
   for (const std::string& name : *kAdaptation) read.erase(name);
   return absl::StrJoin(read, ",", absl::PairFormatter("="));

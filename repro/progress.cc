@@ -58,6 +58,12 @@ void Progress::AddJobs(const std::string& kind, int64_t count, const std::string
   total_ += count;
 }
 
+void Progress::NotNeeded(const std::string& kind) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  --kinds_[kind].pending;
+  --total_;
+}
+
 void Progress::Finished(const std::string& kind, double seconds, bool failed) {
   std::lock_guard<std::mutex> lock(mutex_);
   Kind& k = kinds_[kind];

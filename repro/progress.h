@@ -23,6 +23,8 @@ class Progress {
   explicit Progress(Options options);
 
   void AddJobs(const std::string& kind, int64_t count, const std::string& sort = "");
+  // One of them has turned out to need no work.
+  void NotNeeded(const std::string& kind);
   void Finished(const std::string& kind, double seconds, bool failed);
   // A job that runs says how much of it is done.
   void Running(const std::string& job, const std::string& kind, double share, double seconds,

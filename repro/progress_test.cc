@@ -52,6 +52,19 @@ TEST(ProgressTest, TimeLeft) {
   EXPECT_EQ(progress.TimeLeft(), "about 3 min left");
 }
 
+TEST(ProgressTest, WhatIsNotNeededIsNotWaitedFor) {
+  double now = 0;
+  std::vector<std::string> lines;
+  Progress progress({false, 1, [&] { return now; }, [&](const std::string& text) { lines.push_back(text); }});
+  progress.AddJobs("lora", 4);
+  progress.Finished("lora", 6, false);
+  progress.NotNeeded("lora");
+  EXPECT_EQ(progress.TimeLeft(), "about 12 s left");
+  now += 20;
+  progress.Finished("lora", 6, false);
+  EXPECT_EQ(lines.back(), "2 of 3 jobs, about 6 s left (lora)");
+}
+
 TEST(ProgressTest, AnUnknownKindIsLikeOthersOfItsSort) {
   Progress progress({false, 1, nullptr, [](const std::string&) {}});
   progress.AddJobs("meta gbmoa", 2, "meta");

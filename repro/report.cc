@@ -45,6 +45,14 @@ std::string Grouped(int64_t value) {
   return digits;
 }
 
+// "learning_rate = 3e-5, lora_rank = 8"
+std::string OptionsText(const Json& options) {
+  std::vector<std::string> texts;
+  for (const auto& [name, value] : options.items())
+    texts.push_back(absl::StrCat(name, " = ", value.is_string() ? value.get<std::string>() : value.dump()));
+  return absl::StrJoin(texts, ", ");
+}
+
 std::string SuiteTitle(std::string suite) {
   std::replace(suite.begin(), suite.end(), '_', ' ');
   return suite;
@@ -86,7 +94,11 @@ TableCell VerdictCell(const Json& cell, const Json& column) {
   // A part of another column has no verdict to show.
   if (Text(column, "group").empty() || cell["n"] == 0) shown.badge = Text(cell, "verdict");
   shown.why = Text(cell, "why");
-  if (cell["expected"].is_number()) notes.push_back(absl::StrCat("expected ", Fixed(cell["expected"], decimals)));
+  if (cell["expected"].is_number()) {
+    notes.push_back(absl::StrCat("expected ", Fixed(cell["expected"], decimals)));
+    if (cell.contains("expected_options"))
+      absl::StrAppend(&notes.back(), " with ", OptionsText(cell["expected_options"]));
+  }
   if (cell["paper"].is_number()) notes.push_back(absl::StrFormat("paper %.4g", cell["paper"].get<double>()));
   shown.note = absl::StrJoin(notes, " · ");
   return shown;
@@ -527,6 +539,102 @@ void AddFewShot(const Json& result, Figures* figures, Document* document) {
   }
 }
 
+bool HasSelections(const Json& result) {
+  return std::any_of(result["rows"].begin(), result["rows"].end(),
+                     [](const Json& row) { return row.contains("selection"); });
+}
+
+// Adaptations, seconds and TFLOP, and what share of the judged runs' that is.
+std::vector<TableCell> CostCells(const Json& cost, const Json& judged) {
+  const double seconds = cost["seconds"], flops = cost["flops"];
+  const double judged_seconds = judged["seconds"], judged_flops = judged["flops"];
+  TableCell time{absl::StrFormat("%.1f", seconds)}, work{absl::StrFormat("%.2f", flops / 1e12)};
+  if (judged_seconds > 0) time.note = absl::StrFormat("%.2f of the judged runs'", seconds / judged_seconds);
+  if (judged_flops > 0) work.note = absl::StrFormat("%.2f of the judged runs'", flops / judged_flops);
+  return {{cost["adaptations"].dump()}, time, work};
+}
+
+Json SumOfCosts(const Json& result, const char* name) {
+  Json sum = {{"adaptations", 0}, {"seconds", 0.0}, {"flops", 0.0}};
+  for (const Json& row : result["rows"]) {
+    if (!row.contains("selection")) continue;
+    const Json& cost = row["selection"][name];
+    sum["adaptations"] = sum["adaptations"].get<int64_t>() + cost["adaptations"].get<int64_t>();
+    for (const char* key : {"seconds", "flops"}) sum[key] = sum[key].get<double>() + cost[key].get<double>();
+  }
+  return sum;
+}
+
+// One row's candidates.
+void AddCandidates(const Json& row, Document* document) {
+  const Json& selection = row["selection"];
+  std::vector<std::vector<TableCell>> rows;
+  for (const Json& candidate : selection["candidates"]) {
+    const Json& accuracy = candidate["accuracy"];
+    TableCell shown{Fixed(accuracy["mean"], 2)};
+    if (accuracy["sd"].is_number())
+      shown.small = absl::StrCat("± ", Fixed(accuracy["sd"], 2), " (n ", accuracy["n"].dump(), ")");
+    if (candidate.contains("failed")) {
+      shown.note = absl::StrCat(candidate["failed"].dump(), " failed: ", Text(candidate, "first_error"));
+    } else if (candidate["diverged"] > 0) {
+      shown.note = absl::StrCat(candidate["diverged"].dump(), " count with their last finite model");
+    }
+    rows.push_back({{OptionsText(candidate["options"])},
+                    shown,
+                    {candidate["options"] == selection["chosen"] ? "yes" : ""},
+                    {Fixed(candidate["seconds"], 1)},
+                    {absl::StrFormat("%.2f", candidate["flops"].get<double>() / 1e12)}});
+  }
+  const std::string seed = selection.contains("meta_seed")
+                               ? absl::StrCat(", on meta-training ", selection["meta_seed"].dump(), " alone")
+                               : "";
+  document->Table(absl::StrCat(Text(row, "title"), seed),
+                  {"Candidate", "Development accuracy, %", "Chosen", "Seconds", "TFLOP"}, rows, /*cards=*/true);
+}
+
+void AddSelections(const Json& result, Document* document) {
+  if (!HasSelections(result)) return;
+  document->Heading("How the settings were chosen");
+  std::vector<std::vector<TableCell>> rows;
+  const Json* any = nullptr;
+  for (const Json& row : result["rows"]) {
+    if (!row.contains("selection")) continue;
+    const Json& selection = row["selection"];
+    any = &selection;
+    std::vector<std::string> grid;
+    for (const auto& [option, values] : selection["grid"].items()) {
+      grid.push_back(absl::StrCat(option, ": ", absl::StrJoin(values.get<std::vector<std::string>>(), ", ")));
+    }
+    TableCell chosen{"none", "", "", "every candidate failed"};
+    if (selection["chosen"].is_object()) chosen = {OptionsText(selection["chosen"])};
+    rows.push_back({RowName(row), {absl::StrJoin(grid, "; ")}, chosen});
+    for (TableCell& cell : CostCells(selection["cost"], selection["judged_cost"])) rows.back().push_back(cell);
+  }
+  rows.push_back({TableCell{"All"}, TableCell{}, TableCell{}});
+  for (TableCell& cell : CostCells(SumOfCosts(result, "cost"), SumOfCosts(result, "judged_cost")))
+    rows.back().push_back(cell);
+  document->Text(absl::StrCat(
+      "Before its test tasks, each of these rows was run on development tasks (",
+      absl::StrJoin((*any)["tasks"].get<std::vector<std::string>>(), ", "), " of suite ", Text(*any, "suite"),
+      "), which share no class and no text with the test tasks, once with every combination of its grid: ",
+      (*any)["draws"].dump(), (*any)["draws"] == 1 ? " draw of " : " draws of ", (*any)["shots"].dump(),
+      " examples a class, ", (*any)["steps"].dump(),
+      " steps. The combination with the highest mean accuracy after the last step is the row's from there on; of equal "
+      "ones the earlier."));
+  if (result["quick"] == true)
+    document->Text(
+        "This quick run searches the grids on their first task and one draw only: the choice means nothing.");
+  document->Table(
+      "Cost of the choice: adaptations, their seconds on one core without scoring and their products with weight "
+      "matrices, and what share that is of the runs that are judged. Meta-training is in neither.",
+      {"Method", "Grid", "Chosen", "Adaptations", "Seconds", "TFLOP"}, rows, /*cards=*/true);
+  document->FoldBegin("Every candidate");
+  for (const Json& row : result["rows"]) {
+    if (row.contains("selection")) AddCandidates(row, document);
+  }
+  document->FoldEnd();
+}
+
 void AddParameters(const Json& result, Document* document) {
   std::vector<std::vector<TableCell>> rows;
   for (const Json& row : result["rows"]) {
@@ -621,6 +729,10 @@ void AddReasons(const Json& result, Document* document) {
       "INCONCLUSIVE when it straddles the margin or there is only one run, and NOT_ATTEMPTED with a reason otherwise. "
       "A failed run "
       "makes its cell RUN_FAILED.");
+  if (HasSelections(result)) {
+    document->Text(
+        "A row whose grid has chosen other options than its expected values were measured with is not judged by them.");
+  }
   if (HasFewShotColumns(result)) {
     document->Text(
         "In few-shot columns the interval holds both errors, of the repetitions and of the episodes: equal repetitions "
@@ -664,15 +776,14 @@ void AddReasons(const Json& result, Document* document) {
   std::vector<std::vector<TableCell>> settings;
   for (const Json& row : result["rows"]) {
     if (!row.contains("options")) continue;
-    std::vector<std::string> options;
-    for (const auto& [name, value] : row["options"].items())
-      options.push_back(absl::StrCat(name, " = ", value.get<std::string>()));
     settings.push_back({RowName(row),
                         {Text(row, "method")},
                         {Text(row, "head") == "ZERO" ? "zero" : "prototypes"},
-                        {options.empty() ? "defaults" : absl::StrJoin(options, ", ")},
+                        {row["options"].empty() ? "defaults" : OptionsText(row["options"])},
                         {Text(row, "options_reason")}});
     settings.back()[0].note = Text(row, "note");
+    if (row.contains("selection") && row["selection"]["chosen"].is_object())
+      settings.back()[3].note = absl::StrCat("chosen: ", OptionsText(row["selection"]["chosen"]));
   }
   if (settings.empty()) return;
   document->FoldBegin("Settings of every row");
@@ -685,6 +796,11 @@ void AddRun(const Json& result, Document* document) {
   std::vector<std::pair<std::string, std::string>> items;
   items.emplace_back("Run again", absl::StrCat("`", Text(result, "command"), "`"));
   if (IsMeasured(result)) items.emplace_back("Took", DurationText(result["seconds"].get<double>()));
+  if (HasSelections(result)) {
+    const Json cost = SumOfCosts(result, "cost");
+    items.emplace_back("Choosing settings", absl::StrCat(cost["adaptations"].dump(), " adaptations, ",
+                                                         DurationText(cost["seconds"].get<double>()), " of one core"));
+  }
   if (!Text(result["protocol"], "subset_note").empty())
     items.emplace_back("Left out", Text(result["protocol"], "subset_note"));
   std::set<std::string> not_attempted;
@@ -721,6 +837,7 @@ Document MakeDocument(const Json& result, Figures* figures) {
     AddTasks(result, &document);
     AddComparisons(result, figures, &document);
     AddFewShot(result, figures, &document);
+    AddSelections(result, &document);
     AddParameters(result, &document);
     AddMetaTraining(result, &document);
   }
@@ -776,6 +893,12 @@ std::string ReportText(const Json& result) {
     absl::StrAppend(&text, absl::StripTrailingAsciiWhitespace(line), "\n");
   }
   absl::StrAppend(&text, "\n", Text(result, "headline"), "\n");
+  for (const Json& row : result["rows"]) {
+    if (!row.contains("selection")) continue;
+    const Json& chosen = row["selection"]["chosen"];
+    absl::StrAppend(&text, "chosen on development tasks: ", Text(row, "title"), ", ",
+                    chosen.is_object() ? OptionsText(chosen) : "nothing, every candidate failed", "\n");
+  }
   if (result.contains("not_attempted")) absl::StrAppend(&text, Text(result, "not_attempted"), "\n");
   return text;
 }

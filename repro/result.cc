@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "eval/statistics.h"
+#include "repro/selection.h"
 
 namespace gbmoa {
 namespace {
@@ -259,6 +260,29 @@ CellValues MeasureCell(const Table& table, const Profile& profile, const Row& ro
   return cell;
 }
 
+// nullptr if the row has no grid.
+const Selection* FindSelection(const TableRun& run, const std::string& row) {
+  for (const Selection& selection : run.selections) {
+    if (selection.row == row) return &selection;
+  }
+  return nullptr;
+}
+
+LearnerOptions ExpectedOptions(const RowSettings& settings) {
+  return LearnerOptions(settings.expected_options().begin(), settings.expected_options().end());
+}
+
+// Why what is expected of the row judges nothing: it was measured with other options than the row's grid has chosen.
+std::string OtherOptions(const Profile& profile, const TableRun& run, const std::string& row) {
+  const Selection* const selection = FindSelection(run, row);
+  const RowSettings* const settings = FindRowSettings(profile, row);
+  if (selection == nullptr || selection->chosen < 0 || settings == nullptr) return "";
+  const LearnerOptions measured = ExpectedOptions(*settings), chosen = selection->candidates[selection->chosen].options;
+  if (measured == chosen) return "";
+  return absl::StrCat("UNDERSPECIFIED: the expected value was measured with ", OptionsText(measured),
+                      ", and the grid of ", row, " has chosen ", OptionsText(chosen));
+}
+
 Json MakeCell(const Table& table, const Profile& profile, const Row& row, const Column& column, bool quick,
               const TableRun* run) {
   const std::string not_attempted = NotAttemptedReason(profile, row.id());
@@ -272,6 +296,13 @@ Json MakeCell(const Table& table, const Profile& profile, const Row& row, const 
   const double margin = column.margin_is_relative() && expected != nullptr
                             ? column.margin() * std::abs(expected->mean())
                             : column.margin();
+  std::string other_options;
+  if (run != nullptr && expected != nullptr && !expected->exact()) {
+    other_options = OtherOptions(profile, *run, row.id());
+    // A ratio is as much its unit's.
+    if (other_options.empty() && column.measure() == Column::WALL_RATIO)
+      other_options = OtherOptions(profile, *run, table.ratio_row());
+  }
 
   Judgement judgement;
   if (!not_attempted.empty()) {
@@ -285,6 +316,8 @@ Json MakeCell(const Table& table, const Profile& profile, const Row& row, const 
   } else if (quick) {
     judgement = {Verdict::kNotAttempted,
                  "BUDGET: --quick runs fewer tasks, draws and steps than the expected value is for"};
+  } else if (!other_options.empty()) {
+    judgement = {Verdict::kNotAttempted, other_options};
   } else if (const char* shared = expected == nullptr ? nullptr : Shared(*expected, profile, column, meta_learns);
              shared != nullptr) {
     judgement = {Verdict::kNotAttempted,
@@ -326,6 +359,8 @@ Json MakeCell(const Table& table, const Profile& profile, const Row& row, const 
     cell["expected_sd"] = expected->sd();
     cell["expected_n"] = expected->n();
     cell["expected_source"] = expected->source();
+    if (!other_options.empty() && !settings->expected_options().empty())
+      cell["expected_options"] = ExpectedOptions(*settings);
   }
   cell["margin"] = column.not_judged().empty() ? Json(margin) : Json();
   cell["verdict"] = std::string(VerdictName(judgement.verdict));
@@ -415,6 +450,62 @@ Json RowParameters(const TableRun& run, const std::string& row) {
   return {{"per_task", counts.per_task}, {"head", counts.head}, {"meta", counts.meta}, {"backbone", counts.backbone}};
 }
 
+Json CostToJson(const Cost& cost) {
+  return {{"adaptations", cost.adaptations}, {"seconds", cost.seconds}, {"flops", cost.flops}};
+}
+
+// How the row's grid was decided. `judged` is what the row's own cells cost.
+Json SelectionToJson(const Profile& profile, const Selection& selection, const Cost& judged) {
+  const Grid& grid = profile.grid();
+  Json json = {{"grid", Json::object()}, {"suite", grid.suite()}};
+  for (const GridOption& option : FindRowSettings(profile, selection.row)->grid()) {
+    json["grid"][option.option()] = option.values();
+  }
+  std::vector<std::string> tasks;  // those that were run: a quick run has one
+  for (const Cell& cell : selection.candidates[0].cells) {
+    if (tasks.empty() || tasks.back() != cell.task) tasks.push_back(cell.task);
+  }
+  json.update({{"tasks", tasks},
+               {"first_draw", grid.first_draw()},
+               {"draws", grid.draws()},
+               {"shots", grid.shots()},
+               {"steps", grid.steps()},
+               {"batch_size", profile.batch_size()}});
+  if (const int meta_seed = selection.candidates[0].cells[0].meta_seed; meta_seed >= 0) json["meta_seed"] = meta_seed;
+  Cost cost;
+  for (const Candidate& candidate : selection.candidates) {
+    const CandidateScore score = ScoreCandidate(candidate);
+    cost.Add(score.cost);
+    const Summary& accuracy = score.accuracy;
+    Json one = {{"options", candidate.options},
+                {"accuracy",
+                 {{"mean", accuracy.n > 0 ? Json(accuracy.mean) : Json()},
+                  {"sd", accuracy.n > 1 ? Json(accuracy.sd) : Json()},
+                  {"n", accuracy.n}}},
+                {"seconds", score.cost.seconds},
+                {"flops", score.cost.flops},
+                {"diverged", score.diverged}};
+    if (score.failed > 0) {
+      one["failed"] = score.failed;
+      one["first_error"] = score.first_error;
+    }
+    json["candidates"].push_back(one);
+  }
+  json["chosen"] = selection.chosen < 0 ? Json() : Json(selection.candidates[selection.chosen].options);
+  json["cost"] = CostToJson(cost);
+  json["judged_cost"] = CostToJson(judged);
+  return json;
+}
+
+// Of the row's cells, those of the few-shot columns among them; starts are no rows.
+Cost JudgedCost(const Table& table, const TableRun& run, const std::string& row) {
+  Cost cost;
+  for (const Cell& cell : run.cells) {
+    if (cell.row == row && (cell.suite != "few_shot" || HasFewShotColumns(table))) cost.Add(cell);
+  }
+  return cost;
+}
+
 Json MakeRow(const TableDefinition& definition, const Profile& profile, const Row& row, bool quick,
              const TableRun* run) {
   const Table& table = definition.table;
@@ -435,8 +526,16 @@ Json MakeRow(const TableDefinition& definition, const Profile& profile, const Ro
   }
   json["seeds"] = seeds;
   if (const RowSettings* settings = FindRowSettings(profile, row.id()); settings != nullptr) {
-    json["options"] = std::map<std::string, std::string>(settings->options().begin(), settings->options().end());
+    LearnerOptions options(settings->options().begin(), settings->options().end());
+    const Selection* const selection = run == nullptr ? nullptr : FindSelection(*run, row.id());
+    if (selection != nullptr && selection->chosen >= 0) {
+      const LearnerOptions& chosen = selection->candidates[selection->chosen].options;
+      options.insert(chosen.begin(), chosen.end());
+    }
+    json["options"] = options;
     json["options_reason"] = settings->options_reason();
+    if (selection != nullptr)
+      json["selection"] = SelectionToJson(profile, *selection, JudgedCost(table, *run, row.id()));
   }
   for (const Column& column : table.columns()) {
     json["cells"][column.id()] = MakeCell(table, profile, row, column, quick, run);
@@ -720,7 +819,7 @@ std::string ExpectedTextproto(const Json& result) {
       meta = absl::StrFormat(" first_meta_seed: %d meta_seeds: %d", protocol["first_meta_seed"].get<int>(),
                              protocol["meta_seeds"].get<int>());
     }
-    std::string expected;
+    std::string chosen, expected;
     for (const Json& column : result["columns"]) {
       const Json& cell = row["cells"][column["id"].get<std::string>()];
       if (!cell["mean"].is_number() || !cell["sd"].is_number()) continue;
@@ -741,8 +840,15 @@ std::string ExpectedTextproto(const Json& result) {
                           column["id"].get<std::string>(), cell["mean"].get<double>(), cell["sd"].get<double>(),
                           cell["n"].get<int>(), what, meta, run, of));
     }
+    if (row.contains("selection")) {
+      for (const auto& [option, value] : row["selection"]["chosen"].items()) {
+        chosen +=
+            absl::StrFormat("      expected_options { key: \"%s\" value: \"%s\" }\n", option, value.get<std::string>());
+      }
+    }
     if (!expected.empty()) {
-      absl::StrAppend(&text, "    rows {\n      row: \"", row["id"].get<std::string>(), "\"\n", expected, "    }\n");
+      absl::StrAppend(&text, "    rows {\n      row: \"", row["id"].get<std::string>(), "\"\n", chosen, expected,
+                      "    }\n");
     }
   }
   return text;

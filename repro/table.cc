@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -62,6 +63,46 @@ class Checker {
   absl::Status status_;
 };
 
+// Values become parts of file names, too.
+bool IsGridValue(const std::string& value) {
+  return !value.empty() && value.size() <= 40 && std::all_of(value.begin(), value.end(), [](char c) {
+    return absl::ascii_isalnum(c) || absl::StrContains("_.,-", c);
+  });
+}
+
+constexpr int kMaxCandidates = 27;
+
+void CheckRowGrid(const Profile& profile, const RowSettings& settings, const std::string& at, Checker* checker) {
+  std::set<std::string> options;
+  int64_t candidates = 1;
+  for (const GridOption& option : settings.grid()) {
+    const std::string field = absl::StrCat(at, ".grid[", option.option(), "]");
+    checker->Name(absl::StrCat(at, ".grid"), option.option(), &options);
+    checker->Check(settings.options().count(option.option()) == 0, field, "is in options, too: fixed or chosen?");
+    checker->Check(option.values_size() > 0, field, "has no values");
+    std::set<std::string> values;
+    for (const std::string& value : option.values()) {
+      checker->Check(IsGridValue(value), field, "'", value, "' is not up to 40 letters, digits and '_.,-'");
+      checker->Check(values.insert(value).second, field, "'", value, "' is there twice");
+    }
+    candidates = std::min<int64_t>(candidates * option.values_size(), kMaxCandidates + 1);
+  }
+  checker->Check(candidates <= kMaxCandidates, absl::StrCat(at, ".grid"), "more than ", kMaxCandidates,
+                 " combinations");
+  checker->Check(options.empty() || profile.has_grid(), absl::StrCat(at, ".grid"),
+                 "the profile does not say on what to search it: it has no grid");
+  for (const auto& [option, value] : settings.expected_options()) {
+    checker->Check(options.count(option) > 0, absl::StrCat(at, ".expected_options[", option, "]"),
+                   "is no option of the row's grid");
+  }
+  const bool sampled = std::any_of(settings.expected().begin(), settings.expected().end(),
+                                   [](const Expected& expected) { return !expected.exact(); });
+  for (const std::string& option : options) {
+    checker->Check(!sampled || settings.expected_options().count(option) > 0, absl::StrCat(at, ".expected_options"),
+                   "with which ", option, " were the expected values measured?");
+  }
+}
+
 void CheckSettings(const Table& table, const Profile& profile, const std::string& at, Checker* checker) {
   std::set<std::string> rows;
   for (const RowSettings& settings : profile.rows()) {
@@ -69,6 +110,7 @@ void CheckSettings(const Table& table, const Profile& profile, const std::string
     checker->Check(FindRow(table, settings.row()) != nullptr, field, "no such row");
     checker->Check(rows.insert(settings.row()).second, field, "is there twice");
     checker->Check(settings.meta_steps() >= 0, field, "meta_steps ", settings.meta_steps());
+    CheckRowGrid(profile, settings, field, checker);
     std::set<std::string> columns;
     for (const Expected& expected : settings.expected()) {
       const std::string cell = absl::StrCat(field, ".expected[", expected.column(), "]");
@@ -90,6 +132,32 @@ void CheckSettings(const Table& table, const Profile& profile, const std::string
       }
     }
   }
+}
+
+// Of a resolved profile. That its tasks are development tasks can be seen only where the tasks are.
+void CheckGrid(const Table& table, const Profile& profile, const std::string& at, Checker* checker) {
+  const Grid& grid = profile.grid();
+  const auto is_suite = [&](const std::string& suite) { return suite == grid.suite(); };
+  const bool test_suite =
+      std::any_of(profile.suites().begin(), profile.suites().end(), is_suite) ||
+      std::any_of(table.columns().begin(), table.columns().end(), [&](const Column& c) { return is_suite(c.suite()); });
+  checker->Check(!grid.suite().empty(), absl::StrCat(at, ".suite"), "is empty");
+  checker->Check(!test_suite, absl::StrCat(at, ".suite"), "'", grid.suite(),
+                 "' is a suite of test tasks; settings are chosen on others");
+  std::set<std::string> tasks;
+  for (const std::string& task : grid.tasks()) {
+    checker->Check(tasks.insert(task).second, absl::StrCat(at, ".tasks"), "'", task, "' is there twice");
+    const auto& test_tasks = profile.quick().tasks();
+    checker->Check(std::count(test_tasks.begin(), test_tasks.end(), task) == 0, absl::StrCat(at, ".tasks"), "'", task,
+                   "' is a test task; settings are chosen on others");
+  }
+  checker->Check(grid.draws() >= 1 && grid.draws() <= 1000, absl::StrCat(at, ".draws"), grid.draws());
+  checker->Check(grid.first_draw() >= 0, absl::StrCat(at, ".first_draw"), grid.first_draw());
+  checker->Check(grid.shots() >= 1, absl::StrCat(at, ".shots"), grid.shots());
+  checker->Check(grid.steps() >= 0, absl::StrCat(at, ".steps"), grid.steps());
+  checker->Check(std::any_of(profile.rows().begin(), profile.rows().end(),
+                             [](const RowSettings& settings) { return settings.grid_size() > 0; }),
+                 at, "no row has one");
 }
 
 // Of a resolved profile.
@@ -149,6 +217,7 @@ void CheckProfile(const Table& table, const Profile& profile, const std::string&
   CheckSettings(table, profile, at, checker);
   checker->Check(profile.first_meta_seed() >= 0, absl::StrCat(at, ".first_meta_seed"), profile.first_meta_seed());
   CheckMetaTrainTasks(profile.meta_train_tasks(), absl::StrCat(at, ".meta_train_tasks"), checker);
+  if (profile.has_grid()) CheckGrid(table, profile, absl::StrCat(at, ".grid"), checker);
   if (profile.has_few_shot()) {
     CheckFewShot(table, profile, absl::StrCat(at, ".few_shot"), checker);
   } else {
@@ -244,6 +313,11 @@ absl::StatusOr<Profile> ResolveProfile(const Table& table, const std::string& na
     for (RowSettings& settings : *profile.mutable_rows()) {
       if (quick.meta_steps() > 0) settings.set_meta_steps(quick.meta_steps());
     }
+    if (profile.has_grid()) {
+      profile.mutable_grid()->set_draws(1);
+      profile.mutable_grid()->clear_shots();
+      profile.mutable_grid()->clear_steps();
+    }
     if (profile.has_few_shot()) {
       FewShot* few_shot = profile.mutable_few_shot();
       *few_shot->mutable_shots() = quick.few_shot_shots();
@@ -268,6 +342,11 @@ absl::StatusOr<Profile> ResolveProfile(const Table& table, const std::string& na
     if (profile.has_few_shot()) profile.mutable_few_shot()->clear_first_episode();
   }
   if (!profile.has_first_meta_seed()) profile.set_first_meta_seed(profile.first_draw());
+  if (profile.has_grid()) {
+    Grid* grid = profile.mutable_grid();
+    if (grid->shots() == 0) grid->set_shots(profile.shots());
+    if (grid->steps() == 0) grid->set_steps(profile.steps());
+  }
   if (!profile.has_few_shot()) return profile;
   FewShot* few_shot = profile.mutable_few_shot();
   if (!few_shot->has_first_episode()) few_shot->set_first_episode(profile.first_draw() * few_shot->episodes());
@@ -308,6 +387,21 @@ const FewShot::Group* FindGroup(const FewShot& few_shot, const std::string& id) 
     if (group.id() == id) return &group;
   }
   return nullptr;
+}
+
+std::vector<std::map<std::string, std::string>> GridCandidates(const RowSettings& settings) {
+  std::vector<std::map<std::string, std::string>> candidates(1);
+  for (const GridOption& option : settings.grid()) {
+    std::vector<std::map<std::string, std::string>> more;
+    for (const auto& candidate : candidates) {
+      for (const std::string& value : option.values()) {
+        more.push_back(candidate);
+        more.back()[option.option()] = value;
+      }
+    }
+    candidates = std::move(more);
+  }
+  return candidates;
 }
 
 bool HasFewShotColumns(const Table& table) {

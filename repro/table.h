@@ -2,8 +2,10 @@
 #ifndef GBMOA_REPRO_TABLE_H_
 #define GBMOA_REPRO_TABLE_H_
 
+#include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "repro/table.pb.h"
@@ -23,14 +25,14 @@ absl::StatusOr<TableDefinition> ParseTable(const std::string& name, const std::s
 struct ProfileOverrides {
   std::optional<int> draws;  // --seeds
   // --first_seed, N: draws and meta-trainings from N on, few-shot episodes from N times their number on. Runs whose N
-  // are at least `draws` apart then share none of them.
+  // are at least `draws` apart then share none of them. What a grid is searched on stays as it is.
   std::optional<int> first_draw;
   bool quick = false;  // the profile's Quick takes the place of the settings that it names
 };
 
-// The profile with nothing left open: first_meta_seed and first_episode are set, and in a table with few-shot columns
-// every row that is run is a start of the few-shot part, by the row's id. Errors: InvalidArgument for an unknown
-// profile, naming those there are, and for values out of range.
+// The profile with nothing left open: first_meta_seed, first_episode and the grid's shots and steps are set, and in a
+// table with few-shot columns every row that is run is a start of the few-shot part, by the row's id. Errors:
+// InvalidArgument for an unknown profile, naming those there are, and for values out of range.
 absl::StatusOr<Profile> ResolveProfile(const Table& table, const std::string& name, const ProfileOverrides& overrides);
 
 // nullptr if there is none.
@@ -38,6 +40,10 @@ const Row* FindRow(const Table& table, const std::string& id);
 const RowSettings* FindRowSettings(const Profile& profile, const std::string& row);
 const Expected* FindExpected(const RowSettings& settings, const std::string& column);
 const FewShot::Group* FindGroup(const FewShot& few_shot, const std::string& id);
+
+// All combinations of the values of a row's grid, without the options that are given; the last option varies fastest.
+// A row without grid has one, which is empty.
+std::vector<std::map<std::string, std::string>> GridCandidates(const RowSettings& settings);
 
 bool HasFewShotColumns(const Table& table);
 // "ways x shots 3x2, 4x2; 2 queries a class; ..."; empty if everything is left to the data.

@@ -161,6 +161,66 @@ TEST_F(TableMainTest, FewShotColumns) {
   EXPECT_THAT(Read("parts.json"), Not(HasSubstr("SAME_DRAWS")));
 }
 
+TEST_F(TableMainTest, ReportsSayHowSettingsWereChosen) {
+  std::ofstream(arguments_.table) << GridTableText();
+  state_.development_bonus = {{"0.2", 2}, {"0.3", 1}};
+  state_.bonus = {{"0.2", -3}};
+  EXPECT_EQ(Main(), 11) << stderr_;
+  EXPECT_THAT(stdout_, HasSubstr("chosen on development tasks: Slow, learning_rate = 0.2\n"));
+  const std::string markdown = Read("toy.md");
+  EXPECT_THAT(markdown, HasSubstr("## How the settings were chosen"));
+  EXPECT_THAT(markdown, HasSubstr("on development tasks (d1, d2 of suite dev)"));
+  EXPECT_THAT(markdown, HasSubstr("2 draws of 2 examples a class, 4 steps"));
+  // 3 candidates on 2 tasks and 2 draws, against 3 tasks and 3 draws: 12 to 9 adaptations of 4 s and 4 GFLOP.
+  EXPECT_THAT(markdown, HasSubstr("| Slow | learning_rate: 0.1, 0.2, 0.3 | learning_rate = 0.2 | 12 | "
+                                  "48.0<br>1.33 of the judged runs' | 0.05<br>1.33 of the judged runs' |"));
+  EXPECT_THAT(markdown, HasSubstr("| learning_rate = 0.1 | 52.50 ± 3.54 (n 2) |  | 16.0 | 0.02 |"));
+  EXPECT_THAT(markdown, HasSubstr("| learning_rate = 0.2 | 62.50 ± 3.54 (n 2) | yes | 16.0 | 0.02 |"));
+  EXPECT_THAT(markdown, HasSubstr("- Choosing settings: 12 adaptations, 48 s of one core"));
+  EXPECT_THAT(Read("toy.html"), HasSubstr("How the settings were chosen"));
+  // What the next run may expect says which options it was measured with.
+  Profile profile;
+  ASSERT_THAT(ParseTextproto("expected.textproto", Read("expected.textproto"), &profile), IsOk());
+  EXPECT_EQ(profile.rows(0).expected_options().at("learning_rate"), "0.2");
+  EXPECT_EQ(profile.rows(1).expected_options().size(), 0);
+  std::ofstream(JoinPath(arguments_.out, "toy.md")) << "";
+  EXPECT_EQ(ReportMain(JoinPath(arguments_.out, "toy.json")), 0);
+  EXPECT_EQ(Read("toy.md"), markdown);
+
+  // With them the definition loads; what is measured with other options is shown and not judged.
+  Table table;
+  ASSERT_THAT(ParseTextproto("toy", GridTableText(), &table), IsOk());
+  RowSettings* const slow = table.mutable_profiles(0)->mutable_rows(0);
+  *slow->mutable_expected() = profile.rows(0).expected();
+  *slow->mutable_expected_options() = profile.rows(0).expected_options();
+  (*slow->mutable_expected_options())["learning_rate"] = "0.1";
+  std::ofstream(arguments_.table) << table.DebugString();
+  EXPECT_EQ(Main(), 11) << stderr_;
+  EXPECT_THAT(Read("toy.md"), HasSubstr("expected 70.0 with learning_rate = 0.1 · paper 84.3"));
+  EXPECT_THAT(Read("toy.md"), HasSubstr("UNDERSPECIFIED: the expected value was measured with learning_rate=0.1, and "
+                                        "the grid of slow has chosen learning_rate=0.2"));
+
+  state_.errors["slow"] = absl::ResourceExhaustedError("no memory");
+  arguments_.fresh = true;
+  EXPECT_EQ(Main(), 11);
+  EXPECT_THAT(Read("toy.md"), HasSubstr("none<br>every candidate failed"));
+  EXPECT_THAT(Read("toy.md"), HasSubstr("4 failed: RESOURCE_EXHAUSTED: no memory"));
+}
+
+TEST_F(TableMainTest, AQuickRunSearchesAReducedGridAndSaysSo) {
+  std::ofstream(arguments_.table) << GridTableText();
+  state_.development_bonus = {{"0.3", 1}};
+  arguments_.quick = true;
+  EXPECT_EQ(Main(), 12) << stderr_;
+  const Json selection = Json::parse(Read("toy.json"))["rows"][0]["selection"];
+  EXPECT_EQ(selection["tasks"], std::vector<std::string>{"d1"});
+  EXPECT_EQ(selection["draws"], 1);
+  EXPECT_EQ(selection["steps"], 2);
+  EXPECT_EQ(selection["candidates"].size(), 3);
+  EXPECT_EQ(selection["chosen"]["learning_rate"], "0.3");
+  EXPECT_THAT(Read("toy.md"), HasSubstr("searches the grids on their first task and one draw only"));
+}
+
 TEST_F(TableMainTest, OneSeedIsNeverReproduced) {
   arguments_.seeds = 1;
   EXPECT_EQ(Main(), 11);

@@ -27,6 +27,7 @@
 #include "glog/logging.h"
 #include "repro/meta_key.h"
 #include "repro/progress.h"
+#include "repro/selection.h"
 #include "repro/table.h"
 
 namespace gbmoa {
@@ -75,6 +76,7 @@ struct Slot {
   std::string row;
   int meta_seed = -1;
   std::unique_ptr<Learner> learner;
+  bool heir = false;         // its meta-trained state is another slot's
   std::vector<Slot*> heirs;  // other options on the same meta-trained state
   std::string settings;      // what the learner depends on, as part of a cell's key
   std::string meta_key;      // what its meta-trained state depends on
@@ -82,11 +84,20 @@ struct Slot {
   std::string error;  // why its jobs cannot run
 };
 
+// A row's grid while it is searched.
+struct Search {
+  Selection* selection;
+  int64_t left = 0;  // adaptations of candidates that are not done
+};
+
 struct Job {
-  enum Kind { kMetaTrain, kTask, kEpisode } kind;
-  Slot* slot;
-  size_t result;  // index in TableRun::meta_trainings or cells
+  enum Kind { kMetaTrain, kCandidate, kTask, kEpisode } kind;
+  Slot* slot;     // nullptr while the row's grid is searched
+  size_t result;  // index in TableRun::meta_trainings or cells, or in the candidate's cells
   const EvalTask* task = nullptr;
+  Search* search = nullptr;         // of the row, if it has a grid
+  std::vector<Slot*> by_candidate;  // what `slot` will be
+  Candidate* candidate = nullptr;   // of kCandidate
   HeadStart head = HeadStart::kPrototypes;
   int64_t meta_steps = -1;
   std::string progress_kind;
@@ -96,7 +107,12 @@ LearnerOptions ToOptions(const google::protobuf::Map<std::string, std::string>& 
   return LearnerOptions(map.begin(), map.end());
 }
 
-std::string OptionsText(const LearnerOptions& options) { return absl::StrJoin(options, ",", absl::PairFormatter("=")); }
+bool IsReady(const Job& job) { return job.kind == Job::kMetaTrain || (job.slot != nullptr && job.slot->ready); }
+
+// Adaptations of one sort differ less in time than an adaptation and a meta-training.
+std::string Sort(const Job& job) {
+  return job.kind == Job::kMetaTrain ? "meta-training" : job.kind == Job::kEpisode ? "episode" : "task";
+}
 
 // So many adaptation seeds apart are the repetitions of an episode; profiles have fewer episodes.
 constexpr uint64_t kReplicateSeeds = 1000000;
@@ -132,10 +148,9 @@ class Runner {
     GBMOA_ASSIGN_OR_RETURN(const std::unique_ptr<FolderLock> lock, FolderLock::Take(options_.out));
     GBMOA_RETURN_IF_ERROR(WriteGold());
     PlanJobs();
+    for (const Job& job : pending_) progress_.AddJobs(job.progress_kind, 1, Sort(job));
     KeepFinishedCells();
     SampleKindsFirst();
-    // Adaptations of one sort differ less in time than an adaptation and a meta-training.
-    for (const Job& job : pending_) progress_.AddJobs(job.progress_kind, 1, absl::StrCat(job.kind));
     std::vector<std::thread> workers;
     for (int i = 0; i < options_.threads; ++i) workers.emplace_back([this] { Work(); });
     for (std::thread& worker : workers) worker.join();
@@ -164,6 +179,41 @@ class Runner {
       if (quick_ && found.count(task) == 0) {
         return absl::InvalidArgumentError(absl::StrCat("quick task '", task, "' is in none of the profile's suites"));
       }
+    }
+    return profile_.has_grid() ? ChooseDevelopmentTasks() : absl::OkStatus();
+  }
+
+  absl::Status ChooseDevelopmentTasks() {
+    const Grid& grid = profile_.grid();
+    std::vector<std::string> names(grid.tasks().begin(), grid.tasks().end());
+    std::map<std::string, const EvalTask*> of_suite;
+    std::map<std::string, std::string> test_tasks;  // name, suite
+    for (const EvalTask& task : world_.tasks) {
+      if (std::count(profile_.suites().begin(), profile_.suites().end(), task.suite) > 0) {
+        test_tasks[task.name] = task.suite;
+      }
+      if (task.suite != grid.suite()) continue;
+      of_suite[task.name] = &task;
+      if (grid.tasks().empty()) names.push_back(task.name);
+    }
+    if (of_suite.empty())
+      return absl::InvalidArgumentError(absl::StrCat("the grid's suite '", grid.suite(), "' has no tasks"));
+    for (const std::string& name : names) {
+      const auto found = of_suite.find(name);
+      if (found == of_suite.end()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("the grid's task '", name, "' is not in its suite '", grid.suite(), "'"));
+      }
+      if (const auto test = test_tasks.find(name); test != test_tasks.end()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("the grid's task '", name, "' is a test task, too, of suite '", test->second, "'"));
+      }
+      if (!found->second->development) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("the grid's task '", name, "' is no development task: it may share texts with test tasks"));
+      }
+      development_tasks_.push_back(found->second);
+      if (quick_) break;
     }
     return absl::OkStatus();
   }
@@ -196,47 +246,84 @@ class Runner {
     return &slot;
   }
 
-  // The row's learner for this meta-training; nullptr if the row is not run.
-  Slot* FindSlot(const std::string& row, int meta_seed) {
-    for (Slot& slot : slots_) {
-      if (slot.row == row && (slot.meta_seed < 0 || slot.meta_seed == meta_seed) && heirs_.count(&slot) == 0)
-        return &slot;
+  // The row's learners, by candidate of its grid, for meta-training number `k` of the profile's. The row is run.
+  const std::vector<Slot*>& RowSlots(const std::string& row, int k) const {
+    const std::vector<std::vector<Slot*>>& slots = row_slots_.at(row);
+    return slots[std::min<size_t>(k, slots.size() - 1)];  // one that does not meta-learn has one for all
+  }
+
+  Search* FindSearch(const std::string& row) {
+    for (Search& search : searches_) {
+      if (search.selection->row == row) return &search;
     }
     return nullptr;
   }
 
+  static void Inherit(Slot* from, Slot* heir) {
+    heir->heir = true;
+    from->heirs.push_back(heir);
+  }
+
+  absl::Status MakeRowSlots(const Row& row) {
+    const RowSettings& settings = *FindRowSettings(profile_, row.id());
+    std::vector<std::vector<Slot*>>& row_slots = row_slots_[row.id()];
+    for (int k = 0; k < MetaSeeds(); ++k) {
+      row_slots.emplace_back();
+      for (const LearnerOptions& candidate : GridCandidates(settings)) {
+        LearnerOptions options = ToOptions(settings.options());
+        options.insert(candidate.begin(), candidate.end());
+        GBMOA_ASSIGN_OR_RETURN(Slot * slot, NewSlot(row.id(), profile_.first_meta_seed() + k, options));
+        row_slots[k].push_back(slot);
+        if (slot != row_slots[k][0] && !slot->ready) Inherit(row_slots[k][0], slot);
+      }
+      const bool meta_learns = row_slots[k][0]->learner->meta_learns();
+      run_.meta_learns[row.id()] = meta_learns;
+      if (!meta_learns) break;
+      if (world_.meta_train_tasks == nullptr) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("row ", row.id(), " meta-learns, but there are no tasks for it"));
+      }
+      for (const GridOption& option : settings.grid()) {
+        if (MetaTrainingOptionsText({{option.option(), ""}}).empty()) continue;
+        return absl::InvalidArgumentError(
+            absl::StrCat("row ", row.id(), ": ", option.option(),
+                         " cannot be in its grid: its meta-training reads it, and there is one for all candidates"));
+      }
+    }
+    if (settings.grid().empty()) return absl::OkStatus();
+    run_.selections.push_back({row.id()});
+    for (const LearnerOptions& candidate : GridCandidates(settings)) {
+      run_.selections.back().candidates.push_back({candidate});
+    }
+    searches_.push_back({&run_.selections.back()});
+    return absl::OkStatus();
+  }
+
   absl::Status MakeSlots() {
+    run_.selections.reserve(table_.rows_size());  // searches and jobs point into it
     for (const Row& row : table_.rows()) {
       if (!NotAttemptedReason(profile_, row.id()).empty()) continue;
-      const LearnerOptions options = ToOptions(FindRowSettings(profile_, row.id())->options());
-      for (int k = 0; k < MetaSeeds(); ++k) {
-        GBMOA_ASSIGN_OR_RETURN(Slot * slot, NewSlot(row.id(), profile_.first_meta_seed() + k, options));
-        run_.meta_learns[row.id()] = slot->learner->meta_learns();
-        if (!slot->learner->meta_learns()) break;
-        if (world_.meta_train_tasks == nullptr) {
-          return absl::InvalidArgumentError(
-              absl::StrCat("row ", row.id(), " meta-learns, but there are no tasks for it"));
-        }
-      }
+      GBMOA_RETURN_IF_ERROR(MakeRowSlots(row));
     }
     if (!profile_.has_few_shot()) return absl::OkStatus();
     if (!world_.few_shot) return absl::InvalidArgumentError("the profile has a few-shot part, but no episodes for it");
     for (const FewShot::Start& start : profile_.few_shot().starts()) {
-      LearnerOptions options = ToOptions(FindRowSettings(profile_, start.row())->options());
-      for (const auto& [name, value] : start.options()) options[name] = value;
+      if (row_slots_.count(start.row()) == 0) continue;
+      const RowSettings& settings = *FindRowSettings(profile_, start.row());
+      const std::vector<LearnerOptions> candidates = GridCandidates(settings);
       for (int k = 0; k < MetaSeeds(); ++k) {
-        Slot* const of_row = FindSlot(start.row(), profile_.first_meta_seed() + k);
-        if (of_row == nullptr) break;
-        Slot* slot = of_row;
-        if (!start.options().empty()) {
-          GBMOA_ASSIGN_OR_RETURN(slot, NewSlot(start.row(), profile_.first_meta_seed() + k, options));
-          heirs_.insert(slot);
-          if (!slot->ready) {
-            of_row->heirs.push_back(slot);
-            absl::StrAppend(&slot->settings, ";", of_row->meta_key);  // the state is the row's
-          }
+        std::vector<Slot*> slots = RowSlots(start.row(), k);
+        for (size_t c = 0; c < slots.size() && !start.options().empty(); ++c) {
+          LearnerOptions options = ToOptions(start.options());
+          options.insert(candidates[c].begin(), candidates[c].end());
+          options.insert(settings.options().begin(), settings.options().end());
+          GBMOA_ASSIGN_OR_RETURN(slots[c], NewSlot(start.row(), profile_.first_meta_seed() + k, options));
+          if (slots[c]->ready) continue;
+          Slot* const of_row = RowSlots(start.row(), k)[0];
+          Inherit(of_row, slots[c]);
+          absl::StrAppend(&slots[c]->settings, ";", of_row->meta_key);  // the state is the row's
         }
-        starts_[start.id()].push_back(slot);
+        starts_[start.id()].push_back(slots);
       }
     }
     return absl::OkStatus();
@@ -258,20 +345,21 @@ class Runner {
 
   void PlanJobs() {
     for (Slot& slot : slots_) {
-      if (slot.ready || heirs_.count(&slot) > 0) continue;
+      if (slot.ready || slot.heir) continue;
       run_.meta_trainings.push_back({slot.row, slot.meta_seed});
       Job job{Job::kMetaTrain, &slot, run_.meta_trainings.size() - 1};
       job.meta_steps = MetaSteps(slot.row);
       job.progress_kind = absl::StrCat("meta-training ", slot.row);
       pending_.push_back(job);
     }
+    for (Search& search : searches_) PlanSearch(&search);
     for (const Row& row : table_.rows()) {
       if (!NotAttemptedReason(profile_, row.id()).empty()) continue;
       for (const EvalTask* task : tasks_) {
         for (int d = profile_.first_draw(); d < profile_.first_draw() + profile_.draws(); ++d) {
-          Slot* const slot = FindSlot(row.id(), MetaSeed(d));
-          run_.cells.push_back({row.id(), task->suite, task->name, d, slot->meta_seed, profile_.shots()});
-          PlanCell(Job::kTask, slot, row, row.id(), task);
+          const std::vector<Slot*>& slots = RowSlots(row.id(), MetaSeed(d) - profile_.first_meta_seed());
+          run_.cells.push_back({row.id(), task->suite, task->name, d, slots[0]->meta_seed, profile_.shots()});
+          PlanCell(Job::kTask, slots, row, row.id(), task);
         }
       }
     }
@@ -279,11 +367,12 @@ class Runner {
     for (const FewShot::Start& start : few_shot.starts()) {
       for (const int shots : few_shot.shots()) {
         int replicate = 0;
-        for (Slot* slot : starts_[start.id()]) {
+        for (const std::vector<Slot*>& slots : starts_[start.id()]) {
           for (int i = 0; i < few_shot.episodes(); ++i) {
             run_.cells.push_back(
-                {start.id(), "few_shot", "", few_shot.first_episode() + i, slot->meta_seed, shots, replicate});
-            PlanCell(Job::kEpisode, slot, *FindRow(table_, start.row()), absl::StrCat(start.id(), " ", shots, "-shot"));
+                {start.id(), "few_shot", "", few_shot.first_episode() + i, slots[0]->meta_seed, shots, replicate});
+            PlanCell(Job::kEpisode, slots, *FindRow(table_, start.row()),
+                     absl::StrCat(start.id(), " ", shots, "-shot"));
           }
           ++replicate;
         }
@@ -292,12 +381,45 @@ class Runner {
   }
 
   // A job for the last cell.
-  void PlanCell(Job::Kind kind, Slot* slot, const Row& row, const std::string& progress_kind,
+  void PlanCell(Job::Kind kind, const std::vector<Slot*>& slots, const Row& row, const std::string& progress_kind,
                 const EvalTask* task = nullptr) {
-    Job job{kind, slot, run_.cells.size() - 1, task};
+    Job job{kind, slots[0], run_.cells.size() - 1, task};
+    job.search = FindSearch(row.id());
+    if (job.search != nullptr) {
+      job.slot = nullptr;
+      job.by_candidate = slots;
+    }
     job.head = row.head() == Row::ZERO ? HeadStart::kZero : HeadStart::kPrototypes;
     job.progress_kind = progress_kind;
     pending_.push_back(job);
+  }
+
+  void PlanSearch(Search* search) {
+    const Grid& grid = profile_.grid();
+    const Row& row = *FindRow(table_, search->selection->row);
+    const std::vector<Slot*>& slots = RowSlots(row.id(), 0);
+    const bool as_row = grid.shots() == profile_.shots() && grid.steps() == profile_.steps();
+    for (size_t c = 0; c < slots.size(); ++c) {
+      Candidate& candidate = search->selection->candidates[c];
+      for (const EvalTask* task : development_tasks_) {
+        for (int d = grid.first_draw(); d < grid.first_draw() + grid.draws(); ++d) {
+          Cell cell{row.id(), task->suite, task->name, d, slots[c]->meta_seed, grid.shots()};
+          cell.candidate = OptionsText(candidate.options);
+          candidate.cells.push_back(cell);
+          Job job{Job::kCandidate, slots[c], candidate.cells.size() - 1, task};
+          job.search = search;
+          job.candidate = &candidate;
+          job.head = row.head() == Row::ZERO ? HeadStart::kZero : HeadStart::kPrototypes;
+          job.progress_kind = as_row ? row.id() : absl::StrCat(row.id(), " grid");
+          pending_.push_back(job);
+          ++search->left;
+        }
+      }
+    }
+  }
+
+  Cell& CellOf(const Job& job) {
+    return job.candidate != nullptr ? job.candidate->cells[job.result] : run_.cells[job.result];
   }
 
   // One cell of each kind that waits for no meta-training goes first, so that the time left is known early.
@@ -306,7 +428,7 @@ class Runner {
     std::list<Job> first;
     for (auto job = pending_.begin(); job != pending_.end();) {
       const auto at = job++;
-      if (at->kind != Job::kMetaTrain && at->slot->ready && seen.insert(at->progress_kind).second) {
+      if (at->kind != Job::kMetaTrain && IsReady(*at) && seen.insert(at->progress_kind).second) {
         first.splice(first.end(), pending_, at);
       }
     }
@@ -317,41 +439,97 @@ class Runner {
     return JoinPath(options_.out, absl::StrCat("cells/", CellName(cell), ".json"));
   }
 
-  // Everything that the cell's outcome depends on.
-  std::string CellKey(const Job& job) const {
-    const Cell& cell = run_.cells[job.result];
-    const FewShot& few_shot = profile_.few_shot();
-    const bool episode = job.kind == Job::kEpisode;
-    return Sha256Hex(absl::StrJoin(
-        {options_.key, profile_.name(), job.slot->settings, cell.row, cell.suite, episode ? std::string() : cell.task,
-         absl::StrCat(cell.draw), absl::StrCat(cell.meta_seed), absl::StrCat(cell.replicate), absl::StrCat(cell.shots),
-         absl::StrCat(episode ? few_shot.steps() : profile_.steps()),
-         absl::StrCat(episode ? few_shot.batch_size() : profile_.batch_size()),
-         absl::StrJoin(episode ? few_shot.marks() : profile_.marks(), ","), absl::StrCat(job.head == HeadStart::kZero)},
-        "\n"));
+  // How the job's cell is adapted, all but the observer.
+  AdaptOptions AdaptOptionsOf(const Job& job) {
+    const Cell& cell = CellOf(job);
+    AdaptOptions options;
+    options.head_start = job.head;
+    options.seed = static_cast<uint64_t>(cell.draw) + kReplicateSeeds * static_cast<uint64_t>(cell.replicate);
+    if (job.kind == Job::kEpisode) {
+      const FewShot& few_shot = profile_.few_shot();
+      options.steps = few_shot.steps();
+      options.batch_size = few_shot.batch_size();
+      options.marks.assign(few_shot.marks().begin(), few_shot.marks().end());
+      return options;
+    }
+    options.batch_size = profile_.batch_size();
+    if (job.kind == Job::kCandidate) {
+      options.steps = profile_.grid().steps();
+      options.marks = {options.steps};  // only what is compared is scored
+    } else {
+      options.steps = profile_.steps();
+      options.marks.assign(profile_.marks().begin(), profile_.marks().end());
+    }
+    return options;
   }
 
-  // Takes jobs whose cells an earlier run has finished off the list.
+  // Everything that the cell's outcome depends on.
+  std::string CellKey(const Job& job) {
+    const Cell& cell = CellOf(job);
+    const AdaptOptions options = AdaptOptionsOf(job);
+    return Sha256Hex(
+        absl::StrJoin({options_.key, profile_.name(), job.slot->settings, cell.row, cell.suite,
+                       job.kind == Job::kEpisode ? std::string() : cell.task, absl::StrCat(cell.draw),
+                       absl::StrCat(cell.meta_seed), absl::StrCat(cell.replicate), absl::StrCat(cell.shots),
+                       absl::StrCat(options.steps), absl::StrCat(options.batch_size), absl::StrJoin(options.marks, ","),
+                       absl::StrCat(job.head == HeadStart::kZero)},
+                      "\n"));
+  }
+
+  // What an earlier run has finished comes off the list: first of the candidates, whose choice decides what the cells
+  // of their rows are.
   void KeepFinishedCells() {
-    if (options_.fresh) return;
-    int64_t other = 0;
-    for (auto job = pending_.begin(); job != pending_.end();) {
-      if (job->kind != Job::kMetaTrain && Restore(*job, &other)) {
-        ++run_.reused_cells;
-        job = pending_.erase(job);
-      } else {
-        ++job;
-      }
+    if (!options_.fresh) Keep([](const Job& job) { return job.kind == Job::kCandidate; });
+    for (Search& search : searches_) {
+      if (search.left == 0) Choose(&search);
     }
+    if (!options_.fresh) Keep([](const Job& job) { return job.search == nullptr; });
     if (run_.reused_cells > 0)
       LOG(INFO) << run_.reused_cells << " cells are kept from an earlier run in " << options_.out;
-    if (other > 0)
-      LOG(INFO) << other << " cells in " << options_.out
+    if (other_cells_ > 0)
+      LOG(INFO) << other_cells_ << " cells in " << options_.out
                 << " are of other settings, another program or other data and run again";
   }
 
-  bool Restore(const Job& job, int64_t* other) {
-    Cell& cell = run_.cells[job.result];
+  // Takes the jobs of `which` whose cells an earlier run has finished off the list. mutex_ is held, or no worker is at
+  // work yet.
+  template <typename F>
+  void Keep(const F& which) {
+    for (auto job = pending_.begin(); job != pending_.end();) {
+      const auto at = job++;
+      if (at->kind == Job::kMetaTrain || !which(*at) || !Restore(*at)) continue;
+      ++run_.reused_cells;
+      progress_.NotNeeded(at->progress_kind);
+      if (at->kind == Job::kCandidate) --at->search->left;
+      pending_.erase(at);
+    }
+  }
+
+  // Chooses among candidates that have all been run, and gives the row's jobs their learner. mutex_ is held, or no
+  // worker is at work yet.
+  void Choose(Search* search) {
+    Selection& selection = *search->selection;
+    selection.chosen = ChooseCandidate(selection.candidates);
+    std::string error;
+    if (selection.chosen < 0) {
+      error =
+          absl::StrCat("no candidate of the grid could be run: ", ScoreCandidate(selection.candidates[0]).first_error);
+      LOG(ERROR) << "row " << selection.row << ": " << error;
+    } else {
+      LOG(INFO) << "row " << selection.row << ": " << OptionsText(selection.candidates[selection.chosen].options)
+                << " is chosen";
+    }
+    const auto of_row = [search](const Job& job) { return job.search == search && job.kind != Job::kCandidate; };
+    for (Job& job : pending_) {
+      if (!of_row(job)) continue;
+      job.slot = job.by_candidate[std::max(0, selection.chosen)];
+      if (!error.empty()) job.slot->error = error;
+    }
+    if (error.empty() && !options_.fresh) Keep(of_row);
+  }
+
+  bool Restore(const Job& job) {
+    Cell& cell = CellOf(job);
     const std::string path = CellPath(cell);
     if (!FileExists(path)) return false;
     const absl::StatusOr<std::string> text = ReadFile(path, 16 << 20);
@@ -361,7 +539,7 @@ class Runner {
       return false;
     }
     if (json["key"] != CellKey(job)) {
-      ++*other;
+      ++other_cells_;
       return false;
     }
     absl::StatusOr<Cell> restored = CellFromJson(json["cell"]);
@@ -381,10 +559,9 @@ class Runner {
     while (true) {
       if (fatal_.ok() && Stopped()) fatal_ = absl::CancelledError("interrupted");
       if (!fatal_.ok()) break;
-      const auto next = std::find_if(pending_.begin(), pending_.end(),
-                                     [](const Job& job) { return job.kind == Job::kMetaTrain || job.slot->ready; });
+      const auto next = std::find_if(pending_.begin(), pending_.end(), IsReady);
       if (next == pending_.end()) {
-        // What is left waits for a meta-training of another worker, or there is nothing left.
+        // What is left waits for a meta-training or for candidates of another worker, or there is nothing left.
         if (pending_.empty()) break;
         changed_.wait_for(lock, std::chrono::milliseconds(200));
         continue;
@@ -448,15 +625,16 @@ class Runner {
       training.error = std::string(status.message());
       LOG(ERROR) << "meta-training " << name << " failed: " << status;
     }
-    for (Slot* heir : slot.heirs) {
-      const absl::Status loaded = status.ok() ? heir->learner->Load(state) : status;
-      if (!loaded.ok()) heir->error = absl::StrCat("meta-training: ", loaded.message());
-    }
+    std::vector<absl::Status> loaded;
+    for (Slot* heir : slot.heirs) loaded.push_back(status.ok() ? heir->learner->Load(state) : status);
     progress_.Finished(job.progress_kind, training.reused ? SecondsSince(start) : training.seconds, !status.ok());
     std::lock_guard<std::mutex> lock(mutex_);
     slot.ready = true;
     if (!status.ok()) slot.error = absl::StrCat("meta-training: ", status.message());
-    for (Slot* heir : slot.heirs) heir->ready = true;
+    for (size_t i = 0; i < loaded.size(); ++i) {
+      slot.heirs[i]->ready = true;
+      if (!loaded[i].ok()) slot.heirs[i]->error = absl::StrCat("meta-training: ", loaded[i].message());
+    }
     return absl::OkStatus();
   }
 
@@ -517,29 +695,20 @@ class Runner {
 
   absl::StatusOr<TaskRun> Evaluate(const Job& job, Cell* cell) {
     if (!job.slot->error.empty()) return absl::FailedPreconditionError(job.slot->error);
-    AdaptOptions options;
-    options.head_start = job.head;
-    options.seed = static_cast<uint64_t>(cell->draw) + kReplicateSeeds * static_cast<uint64_t>(cell->replicate);
+    const AdaptOptions options = AdaptOptionsOf(job);
     const auto stopped = [this] { return Stopped(); };
     if (job.kind == Job::kEpisode) {
-      const FewShot& few_shot = profile_.few_shot();
       GBMOA_ASSIGN_OR_RETURN(const Episode episode, world_.few_shot(cell->shots, cell->draw));
       cell->task = episode.task;
-      options.steps = few_shot.steps();
-      options.batch_size = few_shot.batch_size();
-      options.marks.assign(few_shot.marks().begin(), few_shot.marks().end());
       return EvaluateTask(*job.slot->learner, episode.support_set, episode.query_set, options, stopped);
     }
     GBMOA_ASSIGN_OR_RETURN(const Batch support_set, job.task->support_set(cell->draw, cell->shots));
-    options.steps = profile_.steps();
-    options.batch_size = profile_.batch_size();
-    options.marks.assign(profile_.marks().begin(), profile_.marks().end());
     return EvaluateTask(*job.slot->learner, support_set, job.task->test_set, options, stopped);
   }
 
   absl::Status RunCell(const Job& job) {
     const Clock::time_point start = Clock::now();
-    Cell& cell = run_.cells[job.result];  // no other job touches it
+    Cell& cell = CellOf(job);  // no other job touches it
     absl::StatusOr<TaskRun> run = CatchExceptions([&] { return Evaluate(job, &cell); });
     if (absl::IsCancelled(run.status())) return run.status();
     cell.peak_rss_bytes = PeakResidentBytes();
@@ -558,6 +727,9 @@ class Runner {
       if (job.slot->error.empty()) LOG(ERROR) << CellName(cell) << " failed: " << run.status();
     }
     progress_.Finished(job.progress_kind, SecondsSince(start), !cell.error.empty());
+    if (job.kind != Job::kCandidate) return absl::OkStatus();
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (--job.search->left == 0) Choose(job.search);
     return absl::OkStatus();
   }
 
@@ -568,14 +740,16 @@ class Runner {
   const RunnerOptions& options_;
   Progress progress_;
 
-  std::vector<const EvalTask*> tasks_;
-  std::list<Slot> slots_;  // a list, so that jobs can point into it
-  std::set<const Slot*> heirs_;
-  std::map<std::string, std::vector<Slot*>> starts_;  // of the few-shot part, by meta seed
+  std::vector<const EvalTask*> tasks_, development_tasks_;
+  std::list<Slot> slots_;       // a list, so that jobs can point into it
+  std::list<Search> searches_;  // likewise
+  // By meta-training and candidate of the grid: of the rows, and of the starts of the few-shot part.
+  std::map<std::string, std::vector<std::vector<Slot*>>> row_slots_, starts_;
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::list<Job> pending_;  // guarded by mutex_, as are fatal_ and Slot::ready
+  std::list<Job> pending_;  // guarded by mutex_, as are fatal_, Slot::ready, Search::left and Selection::chosen
+  int64_t other_cells_ = 0;
   absl::Status fatal_;
   TableRun run_;  // sized before the workers start; each job writes its own element
 };

@@ -13,6 +13,7 @@
 #include "gbmoa/task/episode.h"
 #include "gbmoa/task/learner.h"
 #include "repro/cell.h"
+#include "repro/selection.h"
 #include "repro/table.pb.h"
 
 namespace gbmoa {
@@ -22,6 +23,7 @@ struct EvalTask {
   std::string name, suite;
   Batch test_set;
   std::function<absl::StatusOr<Batch>(int draw, int shots)> support_set;
+  bool development = false;  // shares no class and no text with a test task: settings may be chosen on it
 };
 
 // What a profile's table is run on. Everything is a function of its arguments and called from several threads.
@@ -59,9 +61,10 @@ struct MetaTraining {
 
 struct TableRun {
   std::vector<Cell> cells;  // in the order row, task, draw; then the few-shot part by start, shots, replicate, episode
+  std::vector<Selection> selections;  // of the rows with a grid, their cells in the order task, draw
   std::vector<MetaTraining> meta_trainings;
   std::map<std::string, bool> meta_learns;  // by row
-  int64_t reused_cells = 0;
+  int64_t reused_cells = 0;                 // those of the grids are counted, too
   int64_t peak_rss_bytes = 0;
 };
 
@@ -70,11 +73,16 @@ struct TableRun {
 // after the other where its row meta-learns, else with as many adaptation seeds. Cells do not depend on the number of
 // workers or on the order of jobs, apart from times.
 //
+// A row with a grid is run on the grid's development tasks first, once for each candidate, and then on everything else
+// with the options that this chooses (ChooseCandidate), as if they had been given. A candidate with a failed adaptation
+// is not chosen; where all have one, the row's cells fail. The choice follows from the cells' files alone.
+//
 // What is finished is used again as long as all settings that it depends on stay the same; notes and expected values
 // are none. A cell whose learner returns an error is a cell with an error, and is tried again by the next run. Besides
 // a meta-trained state lies NAME-order.json: the tasks in the order in which they were visited, with their
 // difficulties. Errors: InvalidArgument for a method that does not exist or refuses its options, a suite without tasks,
-// an unknown quick task; NotFound never; FailedPrecondition if another run holds `out`; PermissionDenied or Unknown if
+// an unknown quick task, a grid's task that is unknown or not a development task, a grid over options that
+// meta-training reads; NotFound never; FailedPrecondition if another run holds `out`; PermissionDenied or Unknown if
 // `out` cannot be written; Cancelled when stopped.
 absl::StatusOr<TableRun> RunTable(const Table& table, const Profile& profile, bool quick, const TableWorld& world,
                                   const RunnerOptions& options);

@@ -512,6 +512,244 @@ TEST_F(FewShotColumnsTest, TheOrderOfTasksIsLogged) {
   EXPECT_EQ(state_.meta_trainings, 3);
 }
 
+// Row slow's learning rate is one of 0.1, 0.2, 0.3; on development tasks 10 + draw of 20 answers are right.
+class GridTest : public RunTableTest {
+ protected:
+  GridTest() : RunTableTest(GridTableText()) {
+    state_.development_bonus = {{"0.2", 2}, {"0.3", 1}};
+    state_.bonus = {{"0.2", -3}, {"0.3", 2}};
+  }
+
+  static constexpr int kGridCells = 3 * 2 * 2;  // candidates, tasks, draws
+
+  static GridOption* AddOption(const std::string& name, RowSettings* settings) {
+    GridOption* option = settings->add_grid();
+    option->set_option(name);
+    option->add_values("1");
+    option->add_values("2");
+    return option;
+  }
+};
+
+TEST_F(GridTest, DevelopmentTasksAloneChoose) {
+  const absl::StatusOr<TableRun> run = Run();
+  ASSERT_THAT(run, IsOk());
+  EXPECT_EQ(state_.adaptations, kCells + kGridCells);
+  const Json result = Result(*run);
+  const Json& row = result["rows"][0];
+  const Json& selection = row["selection"];
+  EXPECT_EQ(selection["chosen"], (Json{{"learning_rate", "0.2"}}));
+  EXPECT_EQ(row["options"], (Json{{"learning_rate", "0.2"}}));
+  EXPECT_EQ(selection["grid"]["learning_rate"], (std::vector<std::string>{"0.1", "0.2", "0.3"}));
+  EXPECT_EQ(selection["suite"], "dev");
+  EXPECT_EQ(selection["tasks"], (std::vector<std::string>{"d1", "d2"}));
+  EXPECT_EQ(selection["draws"], 2);
+  const Json& candidate = selection["candidates"][1];
+  EXPECT_EQ(candidate["options"]["learning_rate"], "0.2");
+  EXPECT_EQ(candidate["accuracy"]["mean"], 62.5);  // 12 and 13 of 20
+  EXPECT_NEAR(candidate["accuracy"]["sd"].get<double>(), 5 / std::sqrt(2.), 1e-12);
+  EXPECT_EQ(candidate["accuracy"]["n"], 2);
+  EXPECT_EQ(candidate["seconds"], 16);
+  EXPECT_EQ(selection["cost"], (Json{{"adaptations", 12}, {"seconds", 48.0}, {"flops", 48e9}}));
+  EXPECT_EQ(selection["judged_cost"], (Json{{"adaptations", 9}, {"seconds", 36.0}, {"flops", 36e9}}));
+  // The worst on the test tasks: 16 + draw - 3 right. Development cells are none of the row's.
+  EXPECT_EQ(row["cells"]["accuracy"]["values"], (std::vector<double>{65, 70, 75}));
+  EXPECT_EQ(row["tasks"].size(), 9);
+  EXPECT_FALSE(result["rows"][2].contains("selection"));
+  int checked = 0;
+  for (const Json& one : result["few_shot"]["results"]) {
+    if (one["start"] != "plain_start" || one["group"] != "all" || one["shots"] != 4) continue;
+    // 12 + draw - 3 right of 20: a start of the row has its choice, too. Percent are 100 times a share, hence rounding.
+    EXPECT_NEAR(one["mean"][0].get<double>(), 50, 1e-12);
+    ++checked;
+  }
+  EXPECT_EQ(checked, 1);
+}
+
+TEST_F(GridTest, OfEqualCandidatesTheEarlierIsChosen) {
+  state_.development_bonus = {{"0.2", 1}, {"0.3", 1}};
+  absl::StatusOr<TableRun> run = Run();
+  ASSERT_THAT(run, IsOk());
+  EXPECT_EQ(run->selections[0].chosen, 1);
+  state_.development_bonus.clear();
+  options_.fresh = true;
+  run = Run();
+  ASSERT_THAT(run, IsOk());
+  EXPECT_EQ(run->selections[0].chosen, 0);
+}
+
+TEST_F(GridTest, IndependentOfWorkers) {
+  options_.threads = 1;
+  const std::string one = Reference();
+  options_.threads = 7;
+  EXPECT_EQ(Reference(), one);
+}
+
+TEST_F(GridTest, FinishedCandidatesNeverRunTwice) {
+  const std::string reference = Reference();
+  for (const int after : {1, 7, kGridCells, 40}) {
+    SCOPED_TRACE(after);
+    options_.out = NewFolder();
+    state_.adaptations = 0;
+    options_.stopped = [this, after] { return state_.adaptations >= after; };
+    EXPECT_THAT(Run(), StatusIs(absl::StatusCode::kCancelled, HasSubstr("interrupted")));
+    options_.stopped = nullptr;
+    state_.adaptations = 0;
+    const absl::StatusOr<TableRun> resumed = Run();
+    ASSERT_THAT(resumed, IsOk());
+    EXPECT_EQ(WithoutTimes(*resumed), reference);
+    EXPECT_EQ(resumed->reused_cells + state_.adaptations, kCells + kGridCells);
+  }
+  state_.adaptations = 0;
+  absl::StatusOr<TableRun> run = Run();
+  ASSERT_THAT(run, IsOk());
+  EXPECT_EQ(state_.adaptations, 0);
+  EXPECT_EQ(WithoutTimes(*run), reference);
+  // A candidate more that is not chosen: the row's cells stay, though nobody knows before it has been run.
+  profile_.mutable_rows(0)->mutable_grid(0)->add_values("0.4");
+  run = Run();
+  ASSERT_THAT(run, IsOk());
+  EXPECT_EQ(state_.adaptations, 4);
+  EXPECT_EQ(run->reused_cells, kCells + kGridCells);
+  EXPECT_EQ(run->selections[0].chosen, 1);
+  // Other draws of the test tasks are no reason to choose again.
+  profile_ = *ResolveProfile(definition_.table, "desk", {{}, 3, false});
+  run = Run();
+  ASSERT_THAT(run, IsOk());
+  EXPECT_EQ(state_.adaptations, 4 + kCells);
+  EXPECT_EQ(run->reused_cells, kGridCells);
+}
+
+TEST_F(GridTest, FailedCandidatesAreNotChosen) {
+  state_.errors["slow 0.2"] = absl::ResourceExhaustedError("no memory");
+  absl::StatusOr<TableRun> run = Run();
+  ASSERT_THAT(run, IsOk());
+  Json selection = Result(*run)["rows"][0]["selection"];
+  EXPECT_EQ(selection["chosen"]["learning_rate"], "0.3");
+  EXPECT_EQ(selection["candidates"][1]["failed"], 4);
+  EXPECT_THAT(selection["candidates"][1]["first_error"].get<std::string>(), HasSubstr("no memory"));
+  EXPECT_EQ(selection["candidates"][1]["accuracy"], (Json{{"mean", Json()}, {"sd", Json()}, {"n", 0}}));
+  EXPECT_EQ(selection["cost"]["adaptations"], 8);
+  // Tried again by the next run, and chosen then.
+  state_.errors.clear();
+  run = Run();
+  ASSERT_THAT(run, IsOk());
+  EXPECT_EQ(WithoutTimes(*run), Reference());
+}
+
+TEST_F(GridTest, ARowWhoseCandidatesAllFailFails) {
+  state_.errors["slow"] = absl::ResourceExhaustedError("no memory");
+  absl::StatusOr<TableRun> run = Run();
+  ASSERT_THAT(run, IsOk());
+  const Json result = Result(*run);
+  const Json& row = result["rows"][0];
+  EXPECT_EQ(row["selection"]["chosen"], Json());
+  EXPECT_EQ(row["cells"]["accuracy"]["verdict"], "RUN_FAILED");
+  EXPECT_THAT(row["tasks"][0]["error"].get<std::string>(), HasSubstr("no candidate of the grid could be run"));
+  EXPECT_THAT(row["tasks"][0]["error"].get<std::string>(), HasSubstr("no memory"));
+  EXPECT_EQ(result["rows"][2]["cells"]["accuracy"]["mean"], 65);
+  state_.errors.clear();
+  run = Run();
+  ASSERT_THAT(run, IsOk());
+  EXPECT_EQ(WithoutTimes(*run), Reference());
+}
+
+TEST_F(GridTest, AMetaLearningRowIsMetaTrainedOnce) {
+  state_.development_bonus = {{"2", 1}};
+  AddOption("learning_rate", profile_.mutable_rows(1));
+  absl::StatusOr<TableRun> run = Run();
+  ASSERT_THAT(run, IsOk());
+  EXPECT_EQ(state_.meta_trainings, 1);
+  EXPECT_EQ(state_.adaptations, kCells + kGridCells + 2 * 2 * 2);
+  const Json selection = Result(*run)["rows"][1]["selection"];
+  EXPECT_EQ(selection["chosen"]["learning_rate"], "2");
+  EXPECT_EQ(selection["meta_seed"], 0);
+  // Its failure is that of all candidates, and of the row.
+  state_.meta_errors["meta"] = absl::AbortedError("loss is nan");
+  options_.fresh = true;
+  run = Run();
+  ASSERT_THAT(run, IsOk());
+  EXPECT_EQ(Result(*run)["rows"][1]["cells"]["accuracy"]["verdict"], "RUN_FAILED");
+  EXPECT_THAT(Result(*run)["rows"][1]["tasks"][0]["error"].get<std::string>(), HasSubstr("loss is nan"));
+
+  AddOption("outer_rate", profile_.mutable_rows(1));
+  EXPECT_THAT(Run(), StatusIs(absl::StatusCode::kInvalidArgument,
+                              HasSubstr("row meta: outer_rate cannot be in its grid: its meta-training reads it")));
+}
+
+TEST_F(GridTest, ExpectedValuesOfOtherOptionsJudgeNothing) {
+  const absl::StatusOr<TableRun> run = Run();
+  ASSERT_THAT(run, IsOk());
+  const auto expect = [&](int row, const std::string& column, double mean, double sd) {
+    Expected* expected = profile_.mutable_rows(row)->add_expected();
+    expected->set_column(column);
+    expected->set_mean(mean);
+    expected->set_sd(sd);
+    expected->set_n(5);
+    expected->set_exact(sd == 0);
+  };
+  expect(0, "accuracy", 70, 0.1);
+  expect(0, "parameters_percent", 100, 0);
+  expect(1, "wall_ratio", 0.25, 0.001);
+  std::string& rate = (*profile_.mutable_rows(0)->mutable_expected_options())["learning_rate"];
+  const auto cell = [&](int row, const char* column) { return Result(*run)["rows"][row]["cells"][column]; };
+  rate = "0.2";
+  EXPECT_NE(cell(0, "accuracy")["verdict"], "NOT_ATTEMPTED");
+  EXPECT_NE(cell(1, "wall_ratio")["verdict"], "NOT_ATTEMPTED");
+  rate = "0.3";
+  EXPECT_EQ(cell(0, "accuracy")["verdict"], "NOT_ATTEMPTED");
+  EXPECT_EQ(cell(0, "accuracy")["why"],
+            "UNDERSPECIFIED: the expected value was measured with learning_rate=0.3, and the grid of slow has chosen "
+            "learning_rate=0.2");
+  EXPECT_EQ(cell(0, "accuracy")["expected_options"]["learning_rate"], "0.3");
+  EXPECT_EQ(cell(0, "parameters_percent")["verdict"], "REPRODUCED");  // arithmetic
+  // Its unit has been measured with other options.
+  EXPECT_EQ(cell(1, "wall_ratio")["verdict"], "NOT_ATTEMPTED");
+}
+
+TEST_F(GridTest, OnlyDevelopmentTasksMayBeSearchedOn) {
+  const auto refused = [&](const std::string& message) {
+    return StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(message));
+  };
+  const Profile good = profile_;
+  profile_.mutable_grid()->set_suite("deb");
+  EXPECT_THAT(Run(), refused("the grid's suite 'deb' has no tasks"));
+  profile_ = good;
+  profile_.mutable_grid()->add_tasks("d3");
+  EXPECT_THAT(Run(), refused("the grid's task 'd3' is not in its suite 'dev'"));
+  TableWorld world = TestWorld(&state_);
+  for (EvalTask& task : world.tasks) {
+    if (task.name == "d2") task.development = false;
+  }
+  EXPECT_THAT(RunTable(definition_.table, good, false, world, options_),
+              refused("the grid's task 'd2' is no development task"));
+  for (EvalTask& task : world.tasks) {
+    if (task.name == "d2") task.name = "e1";
+  }
+  EXPECT_THAT(RunTable(definition_.table, good, false, world, options_),
+              refused("the grid's task 'e1' is a test task, too, of suite 'easy'"));
+  EXPECT_EQ(state_.adaptations, 0);
+}
+
+TEST(ChooseCandidateTest, OneFailedAdaptationIsEnough) {
+  const auto cell = [](int draw, double accuracy, const std::string& error) {
+    Cell cell;
+    cell.draw = draw;
+    cell.error = error;
+    cell.run.curve = {{4, accuracy}};
+    return cell;
+  };
+  std::vector<Candidate> candidates(3);
+  candidates[0].cells = {cell(0, 0.9, ""), cell(1, 0, "no memory")};
+  candidates[1].cells = {cell(0, 0.1, ""), cell(0, 0.2, ""), cell(0, 0.3, "")};
+  candidates[2].cells = {cell(0, 0.3, ""), cell(0, 0.2, ""), cell(0, 0.1, "")};  // equal but for rounding
+  EXPECT_EQ(ChooseCandidate(candidates), 1);
+  EXPECT_EQ(ScoreCandidate(candidates[0]).failed, 1);
+  EXPECT_EQ(ScoreCandidate(candidates[0]).cost.adaptations, 1);
+  candidates.resize(1);
+  EXPECT_EQ(ChooseCandidate(candidates), -1);
+}
+
 TEST_F(RunTableTest, Errors) {
   Table table = definition_.table;
   table.mutable_rows(0)->set_method("fast");
@@ -562,6 +800,9 @@ TEST(CellTest, JsonRoundTrip) {
   EXPECT_EQ(back->run.curve[1].accuracy, 1. / 3);
   EXPECT_TRUE(std::isnan(back->run.report.last_loss));
   EXPECT_EQ(CellName(cell), "lora--desk-noun8--draw3--replicate2");
+  cell.candidate = "learning_rate=3e-5";
+  EXPECT_EQ(CellName(cell), "grid--lora--learning_rate-3e-5--desk-noun8--draw3--replicate2");
+  EXPECT_EQ(CellFromJson(CellToJson(cell))->candidate, cell.candidate);
   Json broken = CellToJson(cell);
   broken.erase("n_test");
   EXPECT_THAT(CellFromJson(broken), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("n_test")));

@@ -1,8 +1,11 @@
 #include "repro/table.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <map>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "gbmoa/base/runfiles.h"
 #include "gmock/gmock.h"
@@ -12,7 +15,9 @@
 namespace gbmoa {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 TEST(LoadTableTest, TheRepositorysTablesAreConsistent) {
   const absl::StatusOr<std::string> path = RunfilePath("gbmoa/repro/tables/table1.textproto");
@@ -29,6 +34,12 @@ TEST(LoadTableTest, TheRepositorysTablesAreConsistent) {
   EXPECT_EQ(methods, 6);
   EXPECT_EQ(cells, 30);
   EXPECT_EQ(FindRow(definition->table, "gbmoa")->paper().at("accuracy"), 91.8);
+  // Settings are chosen on validation tasks.
+  const Profile desk = *ResolveProfile(definition->table, "desk", {});
+  EXPECT_EQ(desk.grid().suite(), "validation");
+  EXPECT_EQ(std::count_if(desk.rows().begin(), desk.rows().end(),
+                          [](const RowSettings& settings) { return settings.grid_size() > 0; }),
+            7);
   EXPECT_EQ(LoadTable(*path + ".missing").status().code(), absl::StatusCode::kNotFound);
 }
 
@@ -123,6 +134,83 @@ TEST(ParseTableTest, RefusesContradictionsOfFewShotColumns) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << c.from << " -> " << c.to;
     EXPECT_THAT(std::string(status.message()), HasSubstr(c.message)) << c.from << " -> " << c.to;
   }
+}
+
+TEST(ParseTableTest, RefusesContradictionsOfGrids) {
+  const std::string good = GridTableText();
+  ASSERT_TRUE(ParseTable("t.textproto", good).ok()) << ParseTable("t.textproto", good).status();
+  const std::string values = "values: \"0.1\" values: \"0.2\" values: \"0.3\"", row = "profiles[desk].rows[slow]";
+  std::string many;
+  for (int i = 0; i < 28; ++i) many += absl::StrCat("values: \"", i, "\" ");
+  const struct {
+    std::string from, to, message;
+  } kCases[] = {
+      {"grid { option", "options { key: \"learning_rate\" value: \"1\" } grid { option",
+       row + ".grid[learning_rate]: is in options, too"},
+      {values, "", row + ".grid[learning_rate]: has no values"},
+      {"\"0.2\"", "\"\"", row + ".grid[learning_rate]: '' is not"},
+      {"\"0.2\"", "\"0/2\"", row + ".grid[learning_rate]: '0/2' is not"},
+      {"\"0.2\"", "\"0.1\"", row + ".grid[learning_rate]: '0.1' is there twice"},
+      {values, many, row + ".grid: more than 27 combinations"},
+      {"grid { option: \"learning_rate\"", "grid { option: \"learning rate\"", "'learning rate' is not a name"},
+      {"grid { option", "grid { option: \"learning_rate\" values: \"1\" } grid { option",
+       "'learning_rate' is there twice"},
+      {"grid { suite: \"dev\" draws: 2 }", "", row + ".grid: the profile does not say on what to search it"},
+      {"grid { option: \"learning_rate\" " + values + " }", "", "profiles[desk].grid: no row has one"},
+      {"suite: \"dev\"", "", "profiles[desk].grid.suite: is empty"},
+      {"suite: \"dev\"", "suite: \"hard\"", "profiles[desk].grid.suite: 'hard' is a suite of test tasks"},
+      {"suite: \"dev\"", "suite: \"dev\" tasks: \"d1\" tasks: \"h1\"",
+       "profiles[desk].grid.tasks: 'h1' is a test task"},
+      {"suite: \"dev\"", "suite: \"dev\" tasks: \"d1\" tasks: \"d1\"",
+       "profiles[desk].grid.tasks: 'd1' is there twice"},
+      {"suite: \"dev\" draws: 2", "suite: \"dev\"", "profiles[desk].grid.draws: 0"},
+      {"suite: \"dev\"", "suite: \"dev\" first_draw: -1", "profiles[desk].grid.first_draw: -1"},
+      {"suite: \"dev\"", "suite: \"dev\" shots: -1", "profiles[desk].grid.shots: -1"},
+      {"grid { option", "expected_options { key: \"rank\" value: \"1\" } grid { option",
+       row + ".expected_options[rank]: is no option of the row's grid"},
+      {"grid { option", "expected { column: \"accuracy\" mean: 1 sd: 1 n: 2 source: \"a run\" } grid { option",
+       row + ".expected_options: with which learning_rate were the expected values measured?"},
+  };
+  for (const auto& c : kCases) {
+    ASSERT_NE(good.find(c.from), std::string::npos) << "not in the table: " << c.from;
+    const absl::Status status = ParseTable("t.textproto", absl::StrReplaceAll(good, {{c.from, c.to}})).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << c.from << " -> " << c.to;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(c.message)) << c.from << " -> " << c.to;
+  }
+  // Exact values hold for every candidate.
+  EXPECT_TRUE(ParseTable("t.textproto",
+                         absl::StrReplaceAll(good, {{"grid { option",
+                                                     "expected { column: \"accuracy\" mean: 1 n: 1 exact: true source: "
+                                                     "\"arithmetic\" } grid { option"}}))
+                  .ok());
+}
+
+TEST(GridCandidatesTest, TheLastOptionVariesFastest) {
+  RowSettings settings;
+  EXPECT_THAT(GridCandidates(settings), ElementsAre(IsEmpty()));
+  for (const char* name : {"b", "a"}) {
+    GridOption* option = settings.add_grid();
+    option->set_option(name);
+    option->add_values("1");
+    option->add_values("2");
+  }
+  using Map = std::map<std::string, std::string>;
+  EXPECT_THAT(GridCandidates(settings), ElementsAre(Map{{"b", "1"}, {"a", "1"}}, Map{{"b", "1"}, {"a", "2"}},
+                                                    Map{{"b", "2"}, {"a", "1"}}, Map{{"b", "2"}, {"a", "2"}}));
+}
+
+TEST(ResolveProfileTest, TheGridIsTheSameForAllDraws) {
+  const Table table = ParseTable("t.textproto", GridTableText())->table;
+  const Profile desk = *ResolveProfile(table, "desk", {});
+  EXPECT_EQ(desk.grid().draws(), 2);
+  EXPECT_EQ(desk.grid().shots(), 2);
+  EXPECT_EQ(desk.grid().steps(), 4);
+  const Profile other = *ResolveProfile(table, "desk", {7, 100, false});
+  EXPECT_EQ(other.grid().SerializeAsString(), desk.grid().SerializeAsString());
+  const Profile quick = *ResolveProfile(table, "desk", {{}, {}, true});
+  EXPECT_EQ(quick.grid().draws(), 1);
+  EXPECT_EQ(quick.grid().shots(), 1);
+  EXPECT_EQ(quick.grid().steps(), 2);
 }
 
 TEST(ResolveProfileTest, OverridesAndQuick) {

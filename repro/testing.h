@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "eval/fake_learner.h"
 #include "repro/table_runner.h"
 
@@ -173,6 +174,14 @@ inline std::string TestTableText() {
   )pb";
 }
 
+// The toy table with a grid: row slow's learning rate is chosen from three on suite "dev", which has tasks d1 and d2.
+inline std::string GridTableText() {
+  return absl::StrReplaceAll(TestTableText(),
+                             {{"options { key: \"rate\" value: \"0.1\" }",
+                               "grid { option: \"learning_rate\" values: \"0.1\" values: \"0.2\" values: \"0.3\" }"},
+                              {"      quick {", "      grid { suite: \"dev\" draws: 2 }\n      quick {"}});
+}
+
 // The same rows with few-shot columns, whose numbers are known by hand: three repetitions of six episodes.
 inline std::string FewShotTableText() {
   return R"pb(
@@ -291,9 +300,10 @@ inline std::string FewShotTableText() {
 struct TestWorldState {
   std::atomic<int> adaptations{0}, meta_trainings{0};
   std::function<void()> on_adapt;
-  std::map<std::string, absl::Status> errors;       // by method
+  std::map<std::string, absl::Status> errors;       // by method, or by method and learning rate, "slow 0.2"
   std::map<std::string, absl::Status> meta_errors;  // by method
   int slow_diverges_at = -1;
+  std::map<std::string, int> development_bonus, bonus;  // right answers more, by learning rate
 };
 
 // Tells the order in which it says it visits tasks; with option "seeded" its answers depend on its meta-training.
@@ -329,16 +339,26 @@ class TestEpisodes : public EpisodeSource {
   }
 };
 
-// Tasks e1, e2 ("easy") and h1 ("hard") with 20 test examples of two classes. The support set of draw d carries d.
+constexpr int kDevelopmentMark = 100;
+
+// Tasks e1, e2 ("easy") and h1 ("hard") with 20 test examples of two classes. The support set of draw d carries d. And
+// the development tasks d1 and d2 ("dev"), where slow and meta answer 10 + draw rightly, whatever the step.
 //   slow    12 right + draw + one a step         4 s    per task 100 %
 //   meta    14 right + draw, whatever the step   1 s    per task  10 %
 //   frozen  13 right                             0.1 s  nothing
-// With the option "seeded" meta answers as many more rightly as the number of its meta-training.
+// With the option "seeded" meta answers as many more rightly as the number of its meta-training; with a learning rate
+// slow and meta answer as many more as the state says.
 inline TableWorld TestWorld(TestWorldState* state) {
   TableWorld world;
   for (const auto& [name, suite] : {std::pair("e1", "easy"), std::pair("e2", "easy"), std::pair("h1", "hard")}) {
     world.tasks.push_back({name, suite, FakeBatch(20, 2),
                            [](int draw, int shots) -> absl::StatusOr<Batch> { return FakeBatch(2 * shots, 2, draw); }});
+  }
+  for (const char* name : {"d1", "d2"}) {
+    world.tasks.push_back(
+        {name, "dev", FakeBatch(20, 2),
+         [](int draw, int shots) -> absl::StatusOr<Batch> { return FakeBatch(2 * shots, 2, kDevelopmentMark + draw); },
+         /*development=*/true});
   }
   world.meta_train_tasks = std::make_shared<TestEpisodes>();
   world.few_shot = [](int shots, int index) -> absl::StatusOr<Episode> {
@@ -355,19 +375,32 @@ inline TableWorld TestWorld(TestWorldState* state) {
     script.error = state->errors[method];
     script.meta_error = state->meta_errors[method];
     const auto draw = [](const Batch& support_set) { return static_cast<int64_t>(support_set.tokens.ids[0]); };
+    int bonus = 0, development_bonus = 0;
+    if (const auto rate = options.find("learning_rate"); rate != options.end()) {
+      bonus = state->bonus[rate->second];
+      development_bonus = state->development_bonus[rate->second];
+      if (script.error.ok()) script.error = state->errors[absl::StrCat(method, " ", rate->second)];
+    }
+    // Answers rightly `usual`, or what is said above if it is a development task's support set.
+    const auto right = [=](const Batch& support_set, int64_t usual) {
+      const int64_t mark = draw(support_set);
+      return mark < kDevelopmentMark ? usual + bonus : 10 + mark - kDevelopmentMark + development_bonus;
+    };
     if (method == "slow") {
       script.seconds = 4;
       script.parameters = {1000, 10, 0, 1000};
       script.diverges_at = state->slow_diverges_at;
-      script.right = [draw](int step, const Batch& support_set, uint64_t) { return 12 + draw(support_set) + step; };
+      script.right = [draw, right](int step, const Batch& support_set, uint64_t) {
+        return right(support_set, 12 + draw(support_set) + step);
+      };
     } else if (method == "meta") {
       script.parameters = {100, 10, 5000, 1000};
       script.meta_learns = true;
       const int more = options.count("shift_scale") > 0 ? 1 : 0;
       const bool seeded = options.count("seeded") > 0;
       const auto seed = std::make_shared<int64_t>(0);
-      script.right = [draw, more, seeded, seed](int, const Batch& support_set, uint64_t) {
-        return 14 + more + draw(support_set) + (seeded ? *seed : 0);
+      script.right = [draw, right, more, seeded, seed](int, const Batch& support_set, uint64_t) {
+        return right(support_set, 14 + more + draw(support_set) + (seeded ? *seed : 0));
       };
       return std::make_unique<TestMetaLearner>(script, seed);
     } else if (method == "frozen") {
