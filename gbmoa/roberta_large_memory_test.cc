@@ -126,7 +126,11 @@ TEST(RobertaLargeMemoryTest, OneGradientOfAdapters) {
     const char* name;
     Precision precision;
     double limit;  // bytes
-  } kCases[] = {{"float32", Precision::kFloat32, 6e9}, {"bfloat16", Precision::kBFloat16, 4e9}};
+  } kCases[] = {// Measured 2.35 and 2.66 GB, and 15 % for the allocator and other numbers of threads: one more copy of
+                // the weights
+                // (1.4 GB) does not pass.
+                {"float32", Precision::kFloat32, 2.7e9},
+                {"bfloat16", Precision::kBFloat16, 3.1e9}};
   for (const auto& c : kCases) {
     const Growth growth = MeasureInChild(*config, c.precision);
     std::printf("%s: %.2f GB with the weights, %.2f GB with the gradient of %d sequences of %d tokens\n", c.name,

@@ -3,10 +3,14 @@
 #include <cmath>
 #include <cstring>
 #include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "gbmoa/backbone/checkpoint_files.h"
 #include "gbmoa/base/file.h"
 #include "gbmoa/base/json.h"
 #include "gbmoa/base/safetensors.h"
@@ -17,6 +21,12 @@ namespace gbmoa {
 namespace {
 
 using ::nlohmann::json;
+
+// The fields of "backbone" that are hashes.
+constexpr std::pair<const char*, std::string BackboneHashes::*> kHashFields[] = {
+    {"weights_sha256", &BackboneHashes::weights},
+    {"config_sha256", &BackboneHashes::config},
+    {"tokenizer_sha256", &BackboneHashes::tokenizer}};
 
 constexpr int kFormat = 1;
 constexpr int kMinTokens = 3;  // [CLS], one token and [SEP]
@@ -103,10 +113,13 @@ absl::Status ReadConfig(const std::string& path, SavedTask& task) {
   GBMOA_ASSIGN_OR_RETURN(const json* backbone, fields.Take("backbone", "an object", &json::is_object));
   Fields backbone_fields(path, "backbone.", *backbone);
   GBMOA_ASSIGN_OR_RETURN(task.backbone.name, backbone_fields.Text("name"));
-  GBMOA_ASSIGN_OR_RETURN(task.backbone.sha256, backbone_fields.Text("sha256"));
-  bool is_hash = task.backbone.sha256.size() == 64;
-  for (const char c : task.backbone.sha256) is_hash = is_hash && (absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f'));
-  if (!is_hash) return backbone_fields.Fail("sha256", "wanted 64 digits 0-9, a-f");
+  for (const auto& [field, member] : kHashFields) {
+    GBMOA_ASSIGN_OR_RETURN(const std::string hash, backbone_fields.Text(field));
+    bool is_hash = hash.size() == 64;
+    for (const char c : hash) is_hash = is_hash && (absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f'));
+    if (!is_hash) return backbone_fields.Fail(field, "wanted 64 digits 0-9, a-f");
+    task.backbone.hashes.*member = hash;
+  }
   GBMOA_ASSIGN_OR_RETURN(task.backbone.folder, backbone_fields.Text("folder"));
   GBMOA_RETURN_IF_ERROR(backbone_fields.Finish());
   GBMOA_ASSIGN_OR_RETURN(task.made_by, fields.Text("made_by"));
@@ -163,7 +176,7 @@ absl::Status SaveTask(const std::string& folder, const SavedTask& task) {
   object["encoding"] = std::string(EncodingName(task.encoding));
   object["max_tokens"] = task.max_tokens;
   object["backbone"]["name"] = task.backbone.name;
-  object["backbone"]["sha256"] = task.backbone.sha256;
+  for (const auto& [field, member] : kHashFields) object["backbone"][field] = task.backbone.hashes.*member;
   object["backbone"]["folder"] = task.backbone.folder;
   object["made_by"] = task.made_by;
   // A path may be no UTF-8, which JSON must be.
@@ -178,18 +191,29 @@ absl::StatusOr<SavedTask> LoadTask(const std::string& folder) {
   return task;
 }
 
-absl::StatusOr<std::string> HashBackbone(const std::string& folder) {
-  const std::string whole = JoinPath(folder, "model.safetensors");
-  const std::string index = JoinPath(folder, "model.safetensors.index.json");
-  return Sha256HexOfFile(!FileExists(whole) && FileExists(index) ? index : whole);
+absl::StatusOr<BackboneHashes> HashBackbone(const std::string& folder, const BackboneConfig& config,
+                                            const std::string& tokenizer_fingerprint) {
+  BackboneHashes hashes;
+  GBMOA_ASSIGN_OR_RETURN(hashes.weights, HashCheckpoint(folder));
+  BackboneConfig shape = config;
+  shape.clear_name();
+  shape.clear_published_parameters();
+  hashes.config = Sha256Hex(shape.SerializeAsString());
+  hashes.tokenizer = tokenizer_fingerprint;
+  return hashes;
 }
 
-absl::Status CheckBackbone(const SavedTask& task, const std::string& folder) {
-  GBMOA_ASSIGN_OR_RETURN(const std::string sha256, HashBackbone(folder));
-  if (sha256 == task.backbone.sha256) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(folder, ": not the task's backbone: its weights have SHA-256 ",
-                                                    sha256, ", the task was adapted on '", task.backbone.name,
-                                                    "' with ", task.backbone.sha256));
+absl::Status CheckBackbone(const SavedTask& task, const std::string& folder, const BackboneHashes& found) {
+  std::vector<std::string> differences;
+  for (const auto& [field, member] : kHashFields) {
+    const std::string& wanted = task.backbone.hashes.*member;
+    if (found.*member == wanted) continue;
+    differences.push_back(absl::StrCat(field, " is ", found.*member, ", the task's ", wanted));
+  }
+  if (differences.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(folder, ": not the backbone '", task.backbone.name,
+                   "' that the task was adapted on: ", absl::StrJoin(differences, "; ")));
 }
 
 }  // namespace gbmoa

@@ -2,10 +2,12 @@
 //
 //   task.json               {"format": 1, "method", "options": {name: text}, "labels": [text, ...],
 //                            "encoding": "one_sequence" | "pair_apart", "max_tokens",
-//                            "backbone": {"name", "sha256", "folder"}, "made_by"}
+//                            "backbone": {"name", "weights_sha256", "config_sha256", "tokenizer_sha256", "folder"},
+//                            "made_by"}
 //   parameters.safetensors  the task's own numbers, float32, by the names of Predictor::Parameters
 //
-// The encoder is not in it: it is named, and known again by its hash. No LibTorch in here.
+// The encoder is not in it: it is named, and known again by the hashes of all that decides what it makes of a text. No
+// LibTorch in here.
 #ifndef GBMOA_TASK_FOLDER_H_
 #define GBMOA_TASK_FOLDER_H_
 
@@ -16,15 +18,23 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "gbmoa/backbone/backbone_config.pb.h"
 #include "gbmoa/task/episode.h"
 #include "gbmoa/task/learner.h"
 
 namespace gbmoa {
 
+// 64 hexadecimal digits each.
+struct BackboneHashes {
+  std::string weights;    // HashCheckpoint's
+  std::string config;     // of the shape fields, whatever else config.json says
+  std::string tokenizer;  // Tokenizer::fingerprint
+};
+
 struct SavedTask {
   struct NamedBackbone {
     std::string name;
-    std::string sha256;  // HashBackbone's
+    BackboneHashes hashes;
     std::string folder;  // as the user gave it; empty: the bundled one
   };
 
@@ -53,12 +63,13 @@ absl::Status SaveTask(const std::string& folder, const SavedTask& task);
 // unknown or bad, and naming the tensor where one is not of finite float32 numbers.
 absl::StatusOr<SavedTask> LoadTask(const std::string& folder);
 
-// What names a backbone's weights: 64 hexadecimal digits, the SHA-256 of model.safetensors, or of the index where the
-// weights lie in several files. Errors: NotFound; those of MappedFile.
-absl::StatusOr<std::string> HashBackbone(const std::string& folder);
+// Errors: those of HashCheckpoint.
+absl::StatusOr<BackboneHashes> HashBackbone(const std::string& folder, const BackboneConfig& config,
+                                            const std::string& tokenizer_fingerprint);
 
-// Whether the backbone in `folder` is the task's. Errors: FailedPrecondition naming both; those of HashBackbone.
-absl::Status CheckBackbone(const SavedTask& task, const std::string& folder);
+// Whether the backbone in `folder`, with the hashes `found`, is the task's. Errors: FailedPrecondition naming both and
+// what differs.
+absl::Status CheckBackbone(const SavedTask& task, const std::string& folder, const BackboneHashes& found);
 
 }  // namespace gbmoa
 

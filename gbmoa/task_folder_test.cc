@@ -30,7 +30,7 @@ SavedTask SomeTask() {
   task.labels = {"bad", "good \"or\" \u00fcber"};
   task.encoding = Encoding::kPairApart;
   task.max_tokens = 64;
-  task.backbone = {"tiny", kHash, "some/tiny"};
+  task.backbone = {"tiny", {kHash, std::string(64, '1'), std::string(64, '2')}, "some/tiny"};
   task.made_by = "a test";
   task.parameters = {{"head.bias", {0.25f, -1e-30f}}, {"head.weight", {1, 2, 3, 4}}};
   return task;
@@ -58,7 +58,9 @@ TEST_F(TaskFolderTest, LoadsWhatWasSaved) {
   EXPECT_EQ(loaded->encoding, saved.encoding);
   EXPECT_EQ(loaded->max_tokens, saved.max_tokens);
   EXPECT_EQ(loaded->backbone.name, saved.backbone.name);
-  EXPECT_EQ(loaded->backbone.sha256, saved.backbone.sha256);
+  EXPECT_EQ(loaded->backbone.hashes.weights, saved.backbone.hashes.weights);
+  EXPECT_EQ(loaded->backbone.hashes.config, saved.backbone.hashes.config);
+  EXPECT_EQ(loaded->backbone.hashes.tokenizer, saved.backbone.hashes.tokenizer);
   EXPECT_EQ(loaded->backbone.folder, saved.backbone.folder);
   EXPECT_EQ(loaded->made_by, saved.made_by);
   EXPECT_EQ(loaded->parameters, saved.parameters);
@@ -88,8 +90,8 @@ TEST_F(TaskFolderTest, ErrorsNameFileAndField) {
       {": 64", ": 2", kDataLoss, "max_tokens: 2 is not in 3 to 1000000"},
       {": 64", ": 6.5", kDataLoss, "max_tokens: wanted a whole number, got 6.5"},
       {": 64", ": 18446744073709551615", kDataLoss, "max_tokens: 18446744073709551615 is not in"},
-      {"ba7816bf", "BA7816BF", kDataLoss, "backbone.sha256: wanted 64 digits"},
-      {"\"sha256\"", "\"sha1\"", kDataLoss, "backbone.sha256: is missing"},
+      {"ba7816bf", "BA7816BF", kDataLoss, "backbone.weights_sha256: wanted 64 digits"},
+      {"\"config_sha256\"", "\"config_sha1\"", kDataLoss, "backbone.config_sha256: is missing"},
       {"\"made_by\"", "\"maker\": 0, \"made_by\"", kDataLoss, "maker: is unknown"},
       {"\"folder\"", "\"colour\": 0, \"folder\"", kDataLoss, "backbone.colour: is unknown"},
       {*good, "[]", kDataLoss, "wanted an object"},
@@ -115,16 +117,42 @@ TEST_F(TaskFolderTest, ErrorsNameFileAndField) {
   EXPECT_THAT(LoadTask(Path("none")), StatusIs(absl::StatusCode::kNotFound, HasSubstr("none/task.json")));
 }
 
-TEST_F(TaskFolderTest, KnowsTheBackboneByItsWeights) {
-  EXPECT_THAT(HashBackbone(folder_),
+TEST_F(TaskFolderTest, KnowsTheBackboneByAllThatDecides) {
+  BackboneConfig config;
+  config.set_name("tiny");
+  config.set_layer_norm_eps(1e-12);
+  EXPECT_THAT(HashBackbone(folder_, config, kHash),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("model.safetensors: cannot open")));
-  ASSERT_THAT(WriteFileAtomically(Path("model.safetensors.index.json"), "abc"), IsOk());
-  EXPECT_THAT(HashBackbone(folder_), IsOkAndHolds(std::string(kHash)));
-  EXPECT_THAT(CheckBackbone(SomeTask(), folder_), IsOk());
+  ASSERT_THAT(WriteFileAtomically(Path("model.safetensors"), "abc"), IsOk());
+  const absl::StatusOr<BackboneHashes> hashes = HashBackbone(folder_, config, kHash);
+  ASSERT_THAT(hashes, IsOk());
+  EXPECT_EQ(hashes->weights, kHash);
+  EXPECT_EQ(hashes->tokenizer, kHash);
+  SavedTask task = SomeTask();
+  task.backbone.hashes = *hashes;
+  EXPECT_THAT(CheckBackbone(task, folder_, *hashes), IsOk());
+  // What the encoder is called does not matter.
+  config.set_name("other");
+  config.set_published_parameters(7);
+  const absl::StatusOr<BackboneHashes> renamed = HashBackbone(folder_, config, kHash);
+  ASSERT_THAT(renamed, IsOk());
+  EXPECT_THAT(CheckBackbone(task, folder_, *renamed), IsOk());
+
+  const std::string other(64, '0');
+  config.set_layer_norm_eps(1e-5);
+  const absl::StatusOr<BackboneHashes> changed = HashBackbone(folder_, config, other);
+  ASSERT_THAT(changed, IsOk());
+  EXPECT_THAT(
+      CheckBackbone(task, folder_, *changed),
+      StatusIs(absl::StatusCode::kFailedPrecondition,
+               absl::StrCat(folder_, ": not the backbone 'tiny' that the task was adapted on: config_sha256 is ",
+                            changed->config, ", the task's ", hashes->config, "; tokenizer_sha256 is ", other,
+                            ", the task's ", kHash)));
   ASSERT_THAT(WriteFileAtomically(Path("model.safetensors"), "abd"), IsOk());
-  EXPECT_THAT(CheckBackbone(SomeTask(), folder_),
-              StatusIs(absl::StatusCode::kFailedPrecondition,
-                       HasSubstr("the task was adapted on 'tiny' with " + std::string(kHash))));
+  const absl::StatusOr<BackboneHashes> trained = HashBackbone(folder_, config, kHash);
+  ASSERT_THAT(trained, IsOk());
+  EXPECT_THAT(CheckBackbone(task, folder_, *trained),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("weights_sha256 is " + trained->weights)));
 }
 
 }  // namespace

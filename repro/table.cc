@@ -92,6 +92,12 @@ void CheckRowGrid(const Profile& profile, const RowSettings& settings, const std
   checker->Check(options.empty() || profile.has_grid(), absl::StrCat(at, ".grid"),
                  "the profile does not say on what to search it: it has no grid");
   for (const auto& [option, value] : settings.expected_options()) {
+    const auto searched = std::find_if(settings.grid().begin(), settings.grid().end(),
+                                       [&name = option](const GridOption& grid) { return grid.option() == name; });
+    checker->Check(searched == settings.grid().end() ||
+                       std::count(searched->values().begin(), searched->values().end(), value) > 0,
+                   absl::StrCat(at, ".expected_options[", option, "]"), "'", value,
+                   "' is none of the grid's values, as text");
     checker->Check(options.count(option) > 0, absl::StrCat(at, ".expected_options[", option, "]"),
                    "is no option of the row's grid");
   }

@@ -168,6 +168,8 @@ TEST(ParseTableTest, RefusesContradictionsOfGrids) {
       {"suite: \"dev\"", "suite: \"dev\" shots: -1", "profiles[desk].grid.shots: -1"},
       {"grid { option", "expected_options { key: \"rank\" value: \"1\" } grid { option",
        row + ".expected_options[rank]: is no option of the row's grid"},
+      {"grid { option", "expected_options { key: \"learning_rate\" value: \"3e-05\" } grid { option",
+       row + ".expected_options[learning_rate]: '3e-05' is none of the grid's values"},
       {"grid { option", "expected { column: \"accuracy\" mean: 1 sd: 1 n: 2 source: \"a run\" } grid { option",
        row + ".expected_options: with which learning_rate were the expected values measured?"},
   };

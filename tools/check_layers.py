@@ -25,7 +25,7 @@ ALLOWED = {
     "gbmoa/hypernet": "gbmoa/backbone:attention",
     "gbmoa": "gbmoa/adapter gbmoa/backbone gbmoa/hypernet gbmoa/meta gbmoa/task",
     "baselines": "gbmoa:finetuning_learner gbmoa:meta_learner gbmoa/adapter gbmoa/backbone:grouped_linear",
-    "gbmoa/interchange": "gbmoa:task_folder gbmoa/backbone:backbone_config",
+    "gbmoa/interchange": "gbmoa:task_folder gbmoa/backbone:backbone_config gbmoa/backbone:checkpoint_files",
     "gbmoa/cli": "@minilm baselines eval:metric eval/metrics eval:tokenizer eval/tokenizers gbmoa gbmoa/backbone "
     "gbmoa/interchange gbmoa/task",
     "repro": "@com_github_gperftools_gperftools @minilm @nlohmann_json @wordnet "

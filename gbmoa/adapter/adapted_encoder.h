@@ -23,9 +23,8 @@ enum class TaskHead {
   //
   // Slices head.dense.weight U [D, D], head.dense.bias u [D], head.weight W [C, D], head.bias b [C]; U starts
   // normal(0, 0.02), the rest at zero. It is what the libraries put on BERT and RoBERTa, without dropout: Hugging
-  // Face's
-  // pooler and classifier, RobertaClassificationHead, AdapterHub's ClassificationHead of two layers. With a soft prompt
-  // the first position is the prompt's, as in peft. Takes no pairs that are encoded apart.
+  // Face's pooler and classifier, RobertaClassificationHead, AdapterHub's ClassificationHead of two layers. With a soft
+  // prompt the first position is the prompt's, as in peft. Takes no pairs that are encoded apart.
   kTanh,
 };
 

@@ -1,5 +1,6 @@
 #include "gbmoa/backbone/backbone_config.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <utility>
@@ -151,7 +152,7 @@ absl::StatusOr<BackboneConfig> ParseBackboneConfig(absl::string_view path, absl:
   config.set_layer_norm_eps(fields.DoubleOr("layer_norm_eps", 1e-12));
   config.set_pad_token_id(fields.IntOr("pad_token_id", is_roberta ? 1 : 0));
   // RoBERTa counts positions from the one after padding's.
-  config.set_position_offset(is_roberta ? config.pad_token_id() + 1 : 0);
+  config.set_position_offset(is_roberta ? std::min(config.pad_token_id(), INT32_MAX - 1) + 1 : 0);
   GBMOA_RETURN_IF_ERROR(fields.status());
   const absl::Status valid = ValidateBackboneConfig(config);
   if (!valid.ok()) return absl::DataLossError(absl::StrCat(path, ": ", valid.message()));

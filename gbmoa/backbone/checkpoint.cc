@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstring>
 #include <map>
-#include <memory>
 #include <set>
 #include <utility>
 
@@ -16,8 +15,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
-#include "gbmoa/base/file.h"
-#include "gbmoa/base/json.h"
+#include "gbmoa/backbone/checkpoint_files.h"
 #include "gbmoa/base/safetensors.h"
 #include "gbmoa/base/status_macros.h"
 #include "gbmoa/base/torch.h"
@@ -25,82 +23,6 @@
 
 namespace gbmoa {
 namespace {
-
-using ::nlohmann::json;
-
-constexpr char kModel[] = "model.safetensors", kIndex[] = "model.safetensors.index.json";
-constexpr absl::string_view kAnchor = "embeddings.word_embeddings.weight";
-
-// One file or several shards, as one set of tensors.
-class CheckpointFiles {
- public:
-  static absl::StatusOr<CheckpointFiles> Open(const std::string& folder) {
-    CheckpointFiles files;
-    const std::string model = JoinPath(folder, kModel), index = JoinPath(folder, kIndex);
-    if (FileExists(model) || !FileExists(index)) {
-      files.path_ = model;
-      GBMOA_RETURN_IF_ERROR(files.Add(model));
-    } else {
-      files.path_ = index;
-      GBMOA_RETURN_IF_ERROR(files.AddShards(folder));
-    }
-    return files;
-  }
-
-  const std::string& path() const { return path_; }  // of the file or the index
-  const std::map<absl::string_view, const SafetensorsView*>& tensors() const { return tensors_; }
-  // Null if there is none of that name.
-  const SafetensorsView* Find(absl::string_view name) const {
-    const auto found = tensors_.find(name);
-    return found == tensors_.end() ? nullptr : found->second;
-  }
-
- private:
-  absl::Status Add(const std::string& path) {
-    GBMOA_ASSIGN_OR_RETURN(SafetensorsFile file, SafetensorsFile::Open(path));
-    files_.push_back(std::make_unique<const SafetensorsFile>(std::move(file)));
-    for (const SafetensorsView& view : files_.back()->tensors()) {
-      if (tensors_.emplace(view.name, &view).second) continue;
-      return absl::DataLossError(absl::StrCat(path, ": tensor '", view.name, "' is in another shard, too"));
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status AddShards(const std::string& folder) {
-    GBMOA_ASSIGN_OR_RETURN(const json index, LoadJson(path_));
-    const auto bad = [&](absl::string_view what) { return absl::DataLossError(absl::StrCat(path_, ": ", what)); };
-    if (!index.is_object()) return bad("wanted an object");
-    const auto map = index.find("weight_map");
-    if (map == index.end() || !map->is_object()) return bad("weight_map: wanted an object");
-    std::map<std::string, std::vector<std::string>> shards;  // file name -> names of its tensors
-    for (const auto& [tensor, value] : map->items()) {
-      const std::string shard = value.is_string() ? value.get<std::string>() : "";
-      if (shard.empty() || shard == "." || shard == ".." || shard.find('/') != std::string::npos ||
-          shard.find('\0') != std::string::npos) {
-        return bad(absl::StrCat("weight_map: '", tensor, "': wanted the name of a file in this folder, got ",
-                                value.dump().substr(0, 100)));
-      }
-      shards[shard].push_back(tensor);
-    }
-    std::vector<std::string> missing;
-    for (const auto& [shard, names] : shards) {
-      const absl::Status status = Add(JoinPath(folder, shard));
-      if (!status.ok()) {
-        return absl::Status(
-            status.code(), absl::StrCat(path_, ": weight_map has '", names[0], "' in ", shard, ": ", status.message()));
-      }
-      for (const std::string& name : names) {
-        if (files_.back()->Find(name) == nullptr) missing.push_back(absl::StrCat("'", name, "' is not in ", shard));
-      }
-    }
-    if (!missing.empty()) return bad(absl::StrCat("weight_map: ", absl::StrJoin(missing, "; ")));
-    return absl::OkStatus();
-  }
-
-  std::string path_;
-  std::vector<std::unique_ptr<const SafetensorsFile>> files_;
-  std::map<absl::string_view, const SafetensorsView*> tensors_;
-};
 
 // The tensor of that name under today's or the old name of layer norm's weights.
 const SafetensorsView* FindTensor(const CheckpointFiles& files, const std::string& name) {
@@ -153,18 +75,24 @@ bool IsFinite(const at::Tensor& tensor) {
 
 std::string Shape(absl::Span<const int64_t> shape) { return absl::StrCat("[", absl::StrJoin(shape, ", "), "]"); }
 
-// What stands before the encoder's names: the family's prefix or nothing.
+// What stands before the encoder's names, the family's prefix or nothing: whichever more of them have, so that a file
+// that lacks some is told what it lacks.
 absl::StatusOr<absl::string_view> FindPrefix(const CheckpointFiles& files, const BackboneConfig& config) {
   const bool is_roberta = config.family() == BackboneConfig::ROBERTA;
   const absl::string_view own = is_roberta ? "roberta." : "bert.", other = is_roberta ? "bert." : "roberta.";
-  for (const absl::string_view prefix : {own, absl::string_view()}) {
-    if (files.Find(absl::StrCat(prefix, kAnchor)) != nullptr) return prefix;
-  }
-  if (files.Find(absl::StrCat(other, kAnchor)) != nullptr) {
+  const auto count = [&](absl::string_view prefix) {
+    int found = 0;
+    ForEachShape(config, [&](const std::string& name, const std::vector<int64_t>&) {
+      found += FindTensor(files, absl::StrCat(prefix, name)) != nullptr ? 1 : 0;
+    });
+    return found;
+  };
+  const int with_own = count(own), with_other = count(other), with_none = count("");
+  if (with_other > with_own && with_other > with_none) {
     return absl::DataLossError(absl::StrCat(files.path(), ": does not fit: its tensors begin with '", other,
                                             "', those of the configuration's family with '", own, "'"));
   }
-  return absl::string_view();
+  return with_own > with_none ? own : absl::string_view();
 }
 
 }  // namespace

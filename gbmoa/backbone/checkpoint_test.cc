@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include <cmath>
+#include <filesystem>
 #include <functional>
 #include <limits>
 #include <map>
@@ -12,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "gbmoa/backbone/backbone_config.h"
+#include "gbmoa/backbone/checkpoint_files.h"
 #include "gbmoa/backbone/random_weights.h"
 #include "gbmoa/base/file.h"
 #include "gbmoa/base/json.h"
@@ -320,6 +322,38 @@ TEST(CheckpointTest, TellsAllThatIsWrongAtOnce) {
                 HasSubstr("bert.encoder.layer.0.attention.self.key.bias holds NaN or infinity"),
                 HasSubstr("bert.encoder.layer.1.attention.self.key.weight holds NaN or infinity"),
                 Not(HasSubstr("query")))));
+}
+
+// The prefix is known from the others.
+TEST(CheckpointTest, LacksOnlyTheWordEmbeddings) {
+  Checkpoint checkpoint = TinyCheckpoint("bert.");
+  checkpoint.erase("bert.embeddings.word_embeddings.weight");
+  const std::string folder = Write(checkpoint);
+  EXPECT_THAT(LoadEncoderWeights(folder, TinyConfig()),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       absl::StrCat(folder,
+                                    "/model.safetensors: does not fit: bert.embeddings.word_embeddings.weight "
+                                    "is missing")));
+}
+
+TEST(CheckpointTest, HashesEveryShard) {
+  const std::string folder = Shards(TinyCheckpoint("bert.")).Write();
+  const absl::StatusOr<std::string> hash = HashCheckpoint(folder);
+  ASSERT_THAT(hash, IsOk());
+  EXPECT_EQ(hash->size(), 64);
+  for (const int i : {0, 1}) {
+    const std::string path = JoinPath(folder, Shards::Name(i));
+    const absl::StatusOr<std::string> good = ReadFile(path, 1 << 20);
+    ASSERT_THAT(good, IsOk());
+    std::string changed = *good;
+    changed.back() ^= 1;
+    ASSERT_THAT(WriteFileAtomically(path, changed), IsOk());
+    EXPECT_THAT(HashCheckpoint(folder), IsOkAndHolds(::testing::Ne(*hash)));
+    ASSERT_THAT(WriteFileAtomically(path, *good), IsOk());
+    EXPECT_THAT(HashCheckpoint(folder), IsOkAndHolds(*hash));
+  }
+  std::filesystem::remove(JoinPath(folder, Shards::Name(1)));
+  EXPECT_THAT(HashCheckpoint(folder), StatusIs(absl::StatusCode::kNotFound, HasSubstr(Shards::Name(1))));
 }
 
 TEST(CheckpointTest, WrongConfiguration) {

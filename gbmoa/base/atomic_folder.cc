@@ -1,7 +1,6 @@
 #include "gbmoa/base/atomic_folder.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -9,39 +8,25 @@
 
 #include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "gbmoa/base/file_internal.h"
 #include "glog/logging.h"
 
 namespace gbmoa {
 namespace {
 
-// As file.cc tells what goes wrong with an output.
-absl::Status OutputError(absl::string_view path, absl::string_view action) {
-  const int error = errno;
-  const std::string message = absl::StrCat(path, ": ", action, ": ", std::strerror(error));
-  switch (error) {
-    case EACCES:
-    case EPERM:
-    case EROFS:
-      return absl::PermissionDeniedError(message);
-    case ENOMEM:
-    case EMFILE:
-    case ENFILE:
-      return absl::ResourceExhaustedError(message);
-    default:
-      return absl::UnknownError(message);
-  }
-}
+using file_internal::Direction;
+using file_internal::SyncFolderOf;
+using file_internal::SystemError;
 
 absl::StatusOr<bool> IsEmptyFolder(const std::string& path) {
   DIR* folder = opendir(path.c_str());
-  if (folder == nullptr) return OutputError(path, "cannot open");
+  if (folder == nullptr) return SystemError(Direction::kOutput, path, "cannot open");
   bool empty = true;
   while (const dirent* entry = readdir(folder)) {
     const absl::string_view name = entry->d_name;
@@ -81,28 +66,28 @@ absl::StatusOr<AtomicFolder> AtomicFolder::Create(const std::string& path) {
     }
     // So that "." and links can be renamed over.
     char resolved[PATH_MAX];
-    if (realpath(name.c_str(), resolved) == nullptr) return OutputError(path, "cannot resolve");
+    if (realpath(name.c_str(), resolved) == nullptr) return SystemError(Direction::kOutput, path, "cannot resolve");
     name = resolved;
   }
   static std::atomic<int> counter{0};
-  const std::string temporary_path = absl::StrCat(name, ".tmp.", getpid(), ".", counter++);
-  if (mkdir(temporary_path.c_str(), 0777) != 0) return OutputError(path, "cannot write");
+  // One that a killed process of the same number left behind is not ours to remove.
+  std::string temporary_path;
+  int made;
+  do {
+    temporary_path = absl::StrCat(name, ".tmp.", getpid(), ".", counter++);
+    made = mkdir(temporary_path.c_str(), 0777);
+  } while (made != 0 && errno == EEXIST);
+  if (made != 0) return SystemError(Direction::kOutput, path, "cannot write");
   return AtomicFolder(name, temporary_path);
 }
 
 absl::Status AtomicFolder::Commit() {
   CHECK(!temporary_path_.empty()) << "already committed: " << path_;
   // Takes the place of an empty folder; of one that somebody filled meanwhile it does not.
-  if (rename(temporary_path_.c_str(), path_.c_str()) != 0) return OutputError(path_, "cannot rename");
+  if (rename(temporary_path_.c_str(), path_.c_str()) != 0)
+    return SystemError(Direction::kOutput, path_, "cannot rename");
   temporary_path_.clear();
-  const size_t slash = path_.rfind('/');
-  const std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : path_.substr(0, slash);
-  const int descriptor = open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return OutputError(parent, "cannot open");
-  const bool synced = fsync(descriptor) == 0 || errno == EINVAL;  // EINVAL: a file system that has no such thing
-  const absl::Status status = synced ? absl::OkStatus() : OutputError(parent, "cannot sync");
-  close(descriptor);
-  return status;
+  return SyncFolderOf(path_);
 }
 
 }  // namespace gbmoa

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <set>
@@ -62,6 +63,21 @@ TEST_F(AtomicFolderTest, LeavesNothingUnlessCommitted) {
     ASSERT_EQ(mkdir(JoinPath(moved.path(), "inner").c_str(), 0700), 0);
   }
   EXPECT_THAT(Names(), IsEmpty());
+}
+
+// After a kill the next process may have the same number, as in a container.
+TEST_F(AtomicFolderTest, GoesAroundWhatAKilledRunLeft) {
+  absl::StatusOr<AtomicFolder> first = AtomicFolder::Create(Path("first"));
+  ASSERT_THAT(first, IsOk());
+  const std::string left = first->path();
+  const int number = std::stoi(left.substr(left.rfind('.') + 1));
+  for (const int next : {1, 2}) {
+    ASSERT_EQ(mkdir(Path(absl::StrCat("new.tmp.", getpid(), ".", number + next)).c_str(), 0700), 0);
+  }
+  absl::StatusOr<AtomicFolder> folder = AtomicFolder::Create(Path("new"));
+  ASSERT_THAT(folder, IsOk());
+  EXPECT_EQ(folder->path(), Path(absl::StrCat("new.tmp.", getpid(), ".", number + 3)));
+  EXPECT_THAT(folder->Commit(), IsOk());
 }
 
 TEST_F(AtomicFolderTest, TakesNobodysPlace) {

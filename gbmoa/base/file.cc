@@ -13,15 +13,28 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "gbmoa/base/file_internal.h"
 #include "gbmoa/base/status_macros.h"
 #include "glog/logging.h"
 
 namespace gbmoa {
 namespace {
 
-enum class Direction { kInput, kOutput };
+using file_internal::Direction;
+using file_internal::SyncFolderOf;
+using file_internal::SystemError;
 
-absl::Status SystemError(Direction direction, absl::string_view path, absl::string_view action) {
+int OpenRetrying(const char* path, int flags, mode_t mode = 0) {
+  int descriptor;
+  do {
+    descriptor = open(path, flags | O_CLOEXEC, mode);
+  } while (descriptor < 0 && errno == EINTR);
+  return descriptor;
+}
+
+}  // namespace
+
+absl::Status file_internal::SystemError(Direction direction, absl::string_view path, absl::string_view action) {
   const int error = errno;
   const std::string message = absl::StrCat(path, ": ", action, ": ", std::strerror(error));
   switch (error) {
@@ -42,21 +55,16 @@ absl::Status SystemError(Direction direction, absl::string_view path, absl::stri
   }
 }
 
-int OpenRetrying(const char* path, int flags, mode_t mode = 0) {
-  int descriptor;
-  do {
-    descriptor = open(path, flags | O_CLOEXEC, mode);
-  } while (descriptor < 0 && errno == EINTR);
-  return descriptor;
-}
-
-std::string FolderOf(const std::string& path) {
+absl::Status file_internal::SyncFolderOf(const std::string& path) {
   const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
+  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  const int descriptor = OpenRetrying(folder.c_str(), O_RDONLY | O_DIRECTORY);
+  if (descriptor < 0) return SystemError(Direction::kOutput, folder, "cannot open");
+  const bool synced = fsync(descriptor) == 0 || errno == EINVAL;  // EINVAL: a file system that has no such thing
+  const absl::Status status = synced ? absl::OkStatus() : SystemError(Direction::kOutput, folder, "cannot sync");
+  close(descriptor);
+  return status;
 }
-
-}  // namespace
 
 std::string JoinPath(absl::string_view folder, absl::string_view name) {
   if (folder.empty() || (!name.empty() && name[0] == '/')) return std::string(name);
@@ -158,14 +166,7 @@ absl::Status AtomicFile::Commit() {
     unlink(temporary_path_.c_str());
     return status;
   }
-  // Without this the name may be lost in a power cut although the content is there.
-  const std::string folder = FolderOf(path_);
-  const int folder_descriptor = OpenRetrying(folder.c_str(), O_RDONLY | O_DIRECTORY);
-  if (folder_descriptor < 0) return SystemError(Direction::kOutput, folder, "cannot open");
-  const bool synced = fsync(folder_descriptor) == 0 || errno == EINVAL;  // EINVAL: a file system that has no such thing
-  const absl::Status status = synced ? absl::OkStatus() : SystemError(Direction::kOutput, folder, "cannot sync");
-  close(folder_descriptor);
-  return status;
+  return SyncFolderOf(path_);
 }
 
 absl::Status WriteFileAtomically(const std::string& path, absl::string_view contents) {

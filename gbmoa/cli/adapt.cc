@@ -1,7 +1,6 @@
 // gbmoa adapt: adapts a frozen encoder to a file of labelled texts.
 
 #include <algorithm>
-#include <iterator>
 #include <memory>
 #include <set>
 #include <string>
@@ -30,7 +29,10 @@ ABSL_DECLARE_FLAG(std::string, out);
 ABSL_FLAG(std::string, train, "", "file of labelled texts, .tsv, .csv or .jsonl");
 ABSL_FLAG(std::string, method, "", "how to adapt; adapter_tuning, or gbmoa with --meta, if none is given");
 ABSL_FLAG(std::string, options, "", "options of the method, name=value,...; a value may have commas");
-ABSL_FLAG(std::string, meta, "", "safetensors file of a meta-trained state, for the methods that meta-learn");
+ABSL_FLAG(
+    std::string, meta, "",
+    "safetensors file of a meta-trained state, for the methods that meta-learn; it does not say which encoder and "
+    "--options it was trained with, so give the same");
 ABSL_FLAG(int, steps, 50, "gradient steps");
 ABSL_FLAG(int, batch_size, 16, "examples a step; 0: all of them");
 ABSL_FLAG(uint64_t, seed, 0, "of the random start and the order of the examples");
@@ -145,7 +147,8 @@ class AdaptCommand : public Command {
     GBMOA_ASSIGN_OR_RETURN(Batch batch, MakeBatch(texts, task.encoding, task.num_classes(), lines,
                                                   [&](size_t i) { return examples[i].place; }));
     for (const LabelledText& example : examples) {
-      batch.labels.push_back(std::distance(labels.begin(), labels.find(example.label)));
+      batch.labels.push_back(std::lower_bound(task.labels.begin(), task.labels.end(), example.label) -
+                             task.labels.begin());
     }
     GBMOA_ASSIGN_OR_RETURN(const Adaptation adaptation, learner.Adapt(batch, options));
     const AdaptReport& report = adaptation.report;

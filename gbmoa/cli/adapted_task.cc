@@ -31,6 +31,9 @@ absl::StatusOr<AdaptedTask> LoadAdaptedTask() {
   if (task.folder.empty()) return absl::InvalidArgumentError("--task: is missing");
   GBMOA_ASSIGN_OR_RETURN(task.saved, LoadTask(task.folder));
   const std::string config_path = JoinPath(task.folder, kTaskConfigFile);
+  const auto blame = [](const std::string& path, const absl::Status& status) {
+    return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
+  };
   const std::string& named = task.saved.backbone.folder;
   if (absl::GetFlag(FLAGS_backbone).empty() && !named.empty()) {
     if (!FileExists(UserPath(named))) {
@@ -40,13 +43,14 @@ absl::StatusOr<AdaptedTask> LoadAdaptedTask() {
     absl::SetFlag(&FLAGS_backbone, named);
   }
   absl::SetFlag(&FLAGS_max_tokens, task.saved.max_tokens);
-  GBMOA_ASSIGN_OR_RETURN(task.texts, LoadTextEncoding());
-  GBMOA_RETURN_IF_ERROR(CheckBackbone(task.saved, task.texts.folder));
+  absl::StatusOr<TextEncoding> texts = LoadTextEncoding();
+  if (!texts.ok()) return blame(config_path, texts.status());
+  task.texts = *std::move(texts);
+  GBMOA_ASSIGN_OR_RETURN(const BackboneHashes hashes,
+                         HashBackbone(task.texts.folder, task.texts.config, task.texts.tokenizer->fingerprint()));
+  GBMOA_RETURN_IF_ERROR(CheckBackbone(task.saved, task.texts.folder, hashes));
   GBMOA_ASSIGN_OR_RETURN(std::shared_ptr<const Backbone> backbone,
                          Backbone::Load(task.texts.folder, Precision::kFloat32));
-  const auto blame = [](const std::string& path, const absl::Status& status) {
-    return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
-  };
   const absl::StatusOr<std::unique_ptr<Learner>> learner =
       LearnerRegistry::Global().Create(task.saved.method, std::move(backbone), task.saved.options);
   if (!learner.ok()) return blame(config_path, learner.status());
@@ -61,7 +65,7 @@ absl::StatusOr<SavedTask::NamedBackbone> NameBackbone(const TextEncoding& texts)
   SavedTask::NamedBackbone backbone;
   backbone.folder = absl::GetFlag(FLAGS_backbone);
   backbone.name = backbone.folder.empty() ? kBundledName : texts.config.name();
-  GBMOA_ASSIGN_OR_RETURN(backbone.sha256, HashBackbone(texts.folder));
+  GBMOA_ASSIGN_OR_RETURN(backbone.hashes, HashBackbone(texts.folder, texts.config, texts.tokenizer->fingerprint()));
   return backbone;
 }
 
@@ -97,6 +101,15 @@ absl::StatusOr<int> MaxTokensBesidePrompt(const Learner& learner, const TextEnco
   if (absl::GetFlag(FLAGS_max_tokens) == 0 && takes - prompt >= 3) return takes - prompt;
   return absl::InvalidArgumentError(absl::StrCat("--max_tokens: ", texts.max_tokens, " and the prompt's ", prompt,
                                                  " are more than the ", takes, " that the encoder takes"));
+}
+
+absl::Status CheckFinite(const Prediction& prediction, const std::function<std::string(size_t)>& place) {
+  for (size_t i = 0; i < prediction.probabilities.size(); ++i) {
+    if (std::isfinite(prediction.probabilities[i])) continue;
+    return absl::AbortedError(
+        absl::StrCat(place(i / prediction.num_classes), ": the task's numbers run over: a logit is not finite"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Print(absl::string_view text) {

@@ -45,6 +45,9 @@ absl::StatusOr<Batch> MakeBatch(const TextEncoding& texts, Encoding encoding, in
 // leaves it open. Errors: InvalidArgument if the encoder does not take as many.
 absl::StatusOr<int> MaxTokensBesidePrompt(const Learner& learner, const TextEncoding& texts);
 
+// Errors: Aborted "PLACE: what" for the first example, in batch order, that has a number which is not finite.
+absl::Status CheckFinite(const Prediction& prediction, const std::function<std::string(size_t)>& place);
+
 // On standard output. Errors: Unknown.
 absl::Status Print(absl::string_view text);
 

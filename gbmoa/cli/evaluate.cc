@@ -55,9 +55,11 @@ class EvaluateCommand : public Command {
       if (example.second.has_value()) line.second = *example.second;
       lines.push_back(line);
     }
-    GBMOA_ASSIGN_OR_RETURN(const Batch batch, MakeBatch(task.texts, task.saved.encoding, task.saved.num_classes(),
-                                                        lines, [&](size_t i) { return examples[i].place; }));
+    const auto place = [&](size_t i) { return examples[i].place; };
+    GBMOA_ASSIGN_OR_RETURN(const Batch batch,
+                           MakeBatch(task.texts, task.saved.encoding, task.saved.num_classes(), lines, place));
     GBMOA_ASSIGN_OR_RETURN(const Prediction prediction, task.predictor->Predict(batch));
+    GBMOA_RETURN_IF_ERROR(CheckFinite(prediction, place));
     for (int64_t i = 0; i < prediction.size(); ++i) predicted.push_back(static_cast<double>(prediction.label(i)));
 
     std::string text = absl::StrCat("{\"n\": ", examples.size());

@@ -1,6 +1,5 @@
 // gbmoa predict: the labels of texts, by an adapted task.
 
-#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,15 +43,13 @@ class PredictCommand : public Command {
     } else {
       GBMOA_ASSIGN_OR_RETURN(prediction, task.predictor->Predict(batch));
     }
+    GBMOA_RETURN_IF_ERROR(CheckFinite(prediction, place));
     std::string text;
     for (int64_t i = 0; i < prediction.size(); ++i) {
       absl::StrAppend(&text, "{\"label\": ", Quoted(task.saved.labels[prediction.label(i)]), ", \"",
                       logits ? "logits" : "probabilities", "\": {");
       for (int c = 0; c < classes; ++c) {
         const float value = prediction.probabilities[i * classes + c];
-        if (!std::isfinite(value)) {
-          return absl::AbortedError(absl::StrCat(place(i), ": the task's numbers run over: a logit is not finite"));
-        }
         absl::StrAppend(&text, c == 0 ? "" : ", ", Quoted(task.saved.labels[c]), ": ", FormatFloat(value));
       }
       text += "}}\n";

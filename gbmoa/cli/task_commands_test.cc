@@ -240,6 +240,22 @@ TEST_F(TaskCommandsTest, ErrorsNameTheirCauseAndLeaveNothing) {
     entries.push_back({std::string(view.name), view.dtype, {view.shape.begin(), view.shape.end()}, view.data});
   }
   ASSERT_THAT(WriteSafetensors(Path("tiny2/model.safetensors"), entries, {{"another", "header"}}), IsOk());
+  // Words in another order, and numbers that run over.
+  std::filesystem::copy(Path("tiny"), Path("tiny3"));
+  const absl::StatusOr<std::string> words = ReadFile(Path("tiny/vocab.txt"), 1 << 20);
+  ASSERT_THAT(words, IsOk());
+  Make("tiny3/vocab.txt", absl::StrReplaceAll(*words, {{"w5\n", "w6\n"}, {"w6\n", "w5\n"}}));
+  std::filesystem::copy(Path("task"), Path("hot"));
+  const absl::StatusOr<SafetensorsFile> parameters = SafetensorsFile::Open(Path("task/parameters.safetensors"));
+  ASSERT_THAT(parameters, IsOk());
+  std::vector<SafetensorsEntry> hot;
+  std::vector<std::vector<float>> large;
+  for (const SafetensorsView& view : parameters->tensors()) {
+    large.emplace_back(view.num_elements(), 3e38f);
+    hot.push_back({std::string(view.name), view.dtype, {view.shape.begin(), view.shape.end()}, {}});
+  }
+  for (size_t i = 0; i < hot.size(); ++i) hot[i].data = AsBytes<float>(absl::MakeConstSpan(large[i]));
+  ASSERT_THAT(WriteSafetensors(Path("hot/parameters.safetensors"), hot), IsOk());
   Make("full.txt", "");
   const std::string adapt = "adapt --steps=1 --backbone=../tiny --out=x --train=" + train_;
   const std::string latin1 = Make("latin1.tsv", "a\tb\nna\xefve\tc\n");
@@ -280,13 +296,19 @@ TEST_F(TaskCommandsTest, ErrorsNameTheirCauseAndLeaveNothing) {
       {"predict --task=none --input=" + input_, 66, "gbmoa predict: none/task.json: cannot open"},
       {"predict --task=../task --input=none", 66, "gbmoa predict: none: cannot open"},
       {"predict --task=../task --input=" + latin1, 65, latin1 + ":2:3: not UTF-8"},
-      {"predict --task=../task --backbone=../tiny2 --input=" + input_, 64, "../tiny2: not the task's backbone"},
+      {"predict --task=../task --backbone=../tiny2 --input=" + input_, 64,
+       "../tiny2: not the backbone 'tiny' that the task was adapted on: weights_sha256 is "},
+      {"predict --task=../task --backbone=../tiny3 --input=" + input_, 64,
+       "../tiny3: not the backbone 'tiny' that the task was adapted on: tokenizer_sha256 is "},
+      {"predict --task=../hot --input=" + input_, 77, "in:1: the task's numbers run over: a logit is not finite"},
+      {"evaluate --task=../hot --input=" + train_, 77, "train.tsv:1:10: the task's numbers run over"},
       {"predict --task=" + changed_task("task2", "\"format\": 1", "\"format\": 7") + " --input=" + input_, 64,
        "../task2/task.json: format: 7 is unknown"},
       {"predict --task=" + changed_task("task3", "\"a\",", "") + " --input=" + input_, 64, "../task3: "},
       {"predict --task=" + changed_task("task4", "adapter_tuning", "magic") + " --input=" + input_, 64,
        "../task4/task.json: unknown name 'magic'"},
-      {"predict --task=" + changed_task("task5", ": 32", ": 33") + " --input=" + input_, 64, "33 is not in 3 to 32"},
+      {"predict --task=" + changed_task("task5", ": 32", ": 33") + " --input=" + input_, 64,
+       "../task5/task.json: --max_tokens: 33 is not in 3 to 32"},
       {"evaluate --task=../task --input=" + Make("e.tsv", "w5\ta\nw6\tz\n"), 65,
        "e.tsv:2:4: 'z' is none of the task's labels: a, b, c"},
       {"evaluate --task=../task --input=" + input_, 64, "wanted a name that ends in .tsv"},

@@ -118,7 +118,7 @@ absl::Status ReadLabels(const std::string& path, const json& label2id, SavedTask
     }
   }
   const auto classes = static_cast<int64_t>(task.labels.size());
-  if (!label2id.is_object() || static_cast<int64_t>(label2id.size()) != classes ||
+  if (classes == 0 || !label2id.is_object() || static_cast<int64_t>(label2id.size()) != classes ||
       static_cast<int64_t>(by_class.size()) != classes || by_class.begin()->first != 0 ||
       by_class.rbegin()->first != classes - 1) {
     return absl::DataLossError(absl::StrCat(path, ": label2id: wanted a text for each of the classes 0 to ",

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "gbmoa/backbone/checkpoint_files.h"
 #include "gbmoa/base/file.h"
 #include "gbmoa/base/safetensors.h"
 #include "glog/logging.h"
@@ -20,35 +21,18 @@ constexpr char kHeadFile[] = "head.safetensors";
 
 constexpr char kUnitMeanFormula[] =
     "logits = 10 (W f + b); f is the mean of the last hidden states over the real tokens, [CLS] and [SEP] included and "
-    "a "
-    "soft prompt left out, divided by its Euclidean norm; W is weight and b is bias of head.safetensors";
+    "a soft prompt left out, divided by its Euclidean norm; W is weight and b is bias of head.safetensors";
 constexpr char kTanhFormula[] =
     "logits = W tanh(U h + u) + b; h is the last hidden state at the first position; the tensors are the library's own "
     "head";
 
-// The file in the backbone's folder that has the tensor.
-absl::StatusOr<std::string> FileOf(const std::string& folder, const std::string& tensor) {
-  const std::string whole = JoinPath(folder, "model.safetensors");
-  const std::string index = JoinPath(folder, "model.safetensors.index.json");
-  if (FileExists(whole) || !FileExists(index)) return whole;
-  GBMOA_ASSIGN_OR_RETURN(const json object, LoadJson(index));
-  const auto found = object.is_object() ? object.find("weight_map") : object.end();
-  if (found == object.end() || !found->is_object()) {
-    return absl::DataLossError(absl::StrCat(index, ": weight_map: wanted an object"));
-  }
-  const auto file = found->find(tensor);
-  if (file == found->end() || !file->is_string()) return whole;  // which is not there
-  return JoinPath(folder, file->get<std::string>());
-}
-
 absl::Status TakePooler(const InterchangeBackbone& backbone, SavedTask& task) {
   const int64_t d = backbone.config.hidden_size();
+  GBMOA_ASSIGN_OR_RETURN(const CheckpointFiles checkpoint, CheckpointFiles::Open(backbone.folder));
   for (const std::string& prefix : {std::string(), FamilyPrefix(backbone.config)}) {
     const std::string name = prefix + "pooler.dense";
-    GBMOA_ASSIGN_OR_RETURN(const std::string path, FileOf(backbone.folder, name + ".weight"));
-    if (!FileExists(path)) continue;
-    GBMOA_ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::Open(path));
-    if (file.Find(name + ".weight") == nullptr) continue;
+    const std::string path = checkpoint.PathOf(name + ".weight");
+    if (path.empty()) continue;
     // The rest of the file is the encoder's, so nobody asks Finish() about tensors that are left.
     GBMOA_ASSIGN_OR_RETURN(TensorReader reader, TensorReader::Open(path));
     std::vector<float> weight = reader.Take(name + ".weight", {d, d}), bias = reader.Take(name + ".bias", {d});
@@ -90,7 +74,7 @@ absl::Status TakeTanhHead(const std::string& dense, const std::string& output, c
   task.options["head"] = "tanh";
   task.parameters["head.weight"] = reader.Take(output + ".weight", {classes, d});
   task.parameters["head.bias"] = reader.Take(output + ".bias", {classes});
-  NumberLabels(classes, task);
+  NumberLabels(static_cast<int64_t>(task.parameters["head.bias"].size()), task);  // `classes` is only what a file says
   if (dense.empty()) return TakePooler(backbone, task);
   task.parameters["head.dense.weight"] = reader.Take(dense + ".weight", {d, d});
   task.parameters["head.dense.bias"] = reader.Take(dense + ".bias", {d});
@@ -150,10 +134,10 @@ absl::Status ReadOwnHead(const std::string& folder, int64_t width, SavedTask& ta
 absl::Status WriteReadme(const SavedTask& task, const std::string& library, const std::string& load,
                          const std::string& forward, const std::string& folder) {
   const bool is_unit_mean = HeadName(task) == "unit_mean";
-  std::string text =
-      absl::StrCat("# A task for ", library, "\n\nMade by `gbmoa export` from a task of method `", task.method,
-                   "` on the encoder `", task.backbone.name, "` (SHA-256 of its weights: ", task.backbone.sha256,
-                   "). Classes, in the order of the logits:\n\n");
+  std::string text = absl::StrCat("# A task for ", library, "\n\nMade by `gbmoa export` from a task of method `",
+                                  task.method, "` on the encoder `", task.backbone.name,
+                                  "` (SHA-256 of its weights: ", task.backbone.hashes.weights,
+                                  "). Classes, in the order of the logits:\n\n");
   for (size_t c = 0; c < task.labels.size(); ++c) absl::StrAppend(&text, c, ". ", json(task.labels[c]).dump(), "\n");
   absl::StrAppend(
       &text, "\n",

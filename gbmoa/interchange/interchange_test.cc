@@ -547,6 +547,9 @@ TEST_F(InterchangeTest, TensorsThatDoNotFit) {
   write({{bias, {}}, {"zz", {"zz", SafetensorsDtype::kFloat32, {1}, AsBytes<float>(absl::MakeConstSpan(one))}}});
   EXPECT_THAT(ImportTask(folder, backbone, {}),
               StatusIs(kDataLoss, HasSubstr("does not fit: " + bias + " is missing; zz is unknown")));
+  // A shape that promises a million million classes and holds nothing; no memory is spent on them.
+  write({{weight, {weight, SafetensorsDtype::kFloat32, {1'000'000'000'000, 0}, {}}}});
+  EXPECT_THAT(ImportTask(folder, backbone, {}), StatusIs(kDataLoss, HasSubstr("does not fit: " + weight)));
   // A regression's head.
   write({{bias, {bias, SafetensorsDtype::kFloat32, {1}, AsBytes<float>(absl::MakeConstSpan(one))}},
          {weight, {weight, SafetensorsDtype::kFloat32, {1, 16}, AsBytes<float>(absl::MakeConstSpan(row))}}});
@@ -560,6 +563,30 @@ TEST_F(InterchangeTest, TensorsThatDoNotFit) {
   ASSERT_THAT(WriteFileAtomically(JoinPath(folder, "adapter_model.bin"), "PK"), IsOk());
   EXPECT_THAT(ImportTask(folder, backbone, {}),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("adapter_model.bin: is a pickle")));
+}
+
+TEST_F(InterchangeTest, HeadWithoutClasses) {
+  const std::string folder = Copy("bert", "adapterhub", "none"), config = JoinPath(folder, "head_config.json");
+  const absl::StatusOr<json> good = LoadJson(config);
+  ASSERT_THAT(good, IsOk());
+  json changed = *good;
+  changed["config"]["label2id"] = json::object();
+  ASSERT_THAT(WriteFileAtomically(config, changed.dump()), IsOk());
+  const absl::StatusOr<std::string> tensors = ReadFile(JoinPath(folder, "model_head.safetensors"), 1 << 20);
+  ASSERT_THAT(tensors, IsOk());
+  const absl::StatusOr<SafetensorsFile> file = SafetensorsFile::Parse("good", *tensors);
+  ASSERT_THAT(file, IsOk());
+  std::vector<SafetensorsEntry> entries;
+  for (const SafetensorsView& view : file->tensors()) {
+    const bool of_output = view.shape[0] == 3;
+    entries.push_back({std::string(view.name), view.dtype, {view.shape.begin(), view.shape.end()}, view.data});
+    if (!of_output) continue;
+    entries.back().shape[0] = 0;
+    entries.back().data = {};
+  }
+  ASSERT_THAT(WriteSafetensors(JoinPath(folder, "model_head.safetensors"), entries), IsOk());
+  EXPECT_THAT(ImportTask(folder, BackboneOf("bert"), {}),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("label2id: wanted a text for each of the classes")));
 }
 
 TEST_F(InterchangeTest, RequestsThatDoNotFit) {

@@ -55,14 +55,14 @@ struct ParameterCounts {
 };
 
 // How a task's linear head starts. The same for every method that is compared, since it decides more than the method. A
-// head with a layer of its own (option "head" = "tanh") starts at zero either way.
+// head with a layer of its own (option "head" = "tanh") has its own start either way, with the outputs at zero.
 enum class HeadStart { kPrototypes, kZero };
 
 struct AdaptOptions {
   int steps = 50;
   int batch_size = 16;  // examples a step, drawn without replacement epoch by epoch; 0: the whole support set
   HeadStart head_start = HeadStart::kPrototypes;
-  uint64_t seed = 0;  // order of the examples, random starts
+  uint64_t seed = 0;  // order of the examples, random starts, dropout
   // The steps after which `observer` sees the model, ascending, e.g. {0, 1, 2, 5}. Step 0 is the start.
   std::vector<int> marks;
   std::function<absl::Status(int step, const Predictor& predictor)> observer;
