@@ -26,10 +26,12 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
 
   // At most max_tokens tokens, special ones included; what is too long loses its end. Errors: DataLoss, naming the
-  // byte, if the text is not UTF-8; InvalidArgument if max_tokens has no room for the special tokens.
+  // byte, if the text is not UTF-8; ResourceExhausted if it has more than 64 MiB; InvalidArgument if max_tokens has no
+  // room for the special tokens. Throws std::bad_alloc.
   virtual absl::StatusOr<TokenIds> Encode(absl::string_view text, int max_tokens) const = 0;
 
-  // Two texts as one sequence. What is too long is shortened as SplitBudget says. Errors: as above.
+  // Two texts as one sequence. What is too long is shortened as SplitBudget says. Errors: as above; what is wrong
+  // with a text begins with "first text: " or "second text: ".
   virtual absl::StatusOr<TokenIds> EncodePair(absl::string_view first, absl::string_view second,
                                               int max_tokens) const = 0;
 

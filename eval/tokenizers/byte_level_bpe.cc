@@ -28,7 +28,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
 #include "eval/tokenizer.h"
@@ -213,23 +212,25 @@ absl::StatusOr<MergeList> ReadMergesText(const std::string& path) {
   if (absl::StartsWith(text, "\xef\xbb\xbf")) {
     return absl::DataLossError(absl::StrCat(path, ":1: begins with a byte order mark"));
   }
-  std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
-  if (lines.back().empty()) lines.pop_back();  // the last line feed ends a line
-  if (lines.empty() || !absl::StartsWith(lines[0], "#version")) {
+  if (!absl::StartsWith(text, "#version")) {
     return absl::DataLossError(absl::StrCat(path, ":1: does not begin with #version"));
   }
   MergeList list = {{}, absl::StrCat(path, ":"), 2};
-  list.merges.reserve(lines.size());
-  for (size_t i = 0; i < lines.size(); ++i) {
-    const absl::string_view line = lines[i];
+  absl::string_view rest = text;
+  for (int64_t number = 1; !rest.empty(); ++number) {
+    const size_t newline = std::min(rest.find('\n'), rest.size());
+    const absl::string_view line = rest.substr(0, newline);
+    rest.remove_prefix(std::min(newline + 1, rest.size()));
     const auto bad = [&](absl::string_view what) {
-      return absl::DataLossError(absl::StrCat(path, ":", i + 1, ": ", what));
+      return absl::DataLossError(absl::StrCat(path, ":", number, ": ", what));
     };
     if (line.empty()) return bad("empty line");
     if (line.back() == '\r') return bad("ends in a carriage return");
-    if (i == 0) continue;
+    if (number == 1) continue;
     absl::optional<Merge> merge = SplitMerge(line);
-    if (!merge.has_value()) return bad(absl::StrCat("wanted two tokens and one blank between them, got '", line, "'"));
+    if (!merge.has_value()) {
+      return bad(absl::StrCat("wanted two tokens and one blank between them, got '", Cut(line), "'"));
+    }
     list.merges.push_back(*std::move(merge));
   }
   return list;
@@ -248,7 +249,7 @@ absl::StatusOr<MergeList> ReadMergesJson(const std::string& path, const json& me
     }
     if (!merge.has_value()) {
       return absl::DataLossError(
-          absl::StrCat(list.PlaceOf(list.merges.size()), ": wanted two tokens, got ", row.dump()));
+          absl::StrCat(list.PlaceOf(list.merges.size()), ": wanted two tokens, got ", Shown(row)));
     }
     list.merges.push_back(*std::move(merge));
   }
@@ -269,7 +270,7 @@ absl::StatusOr<std::vector<IdMerge>> FindIds(const MergeList& list, const Vocabu
          {std::pair{left, &merge.left}, {right, &merge.right}, {absl::StrCat(left, right), &merge.result}}) {
       const auto found = vocabulary.ids.find(token);
       if (found == vocabulary.ids.end()) {
-        return absl::DataLossError(absl::StrCat(list.PlaceOf(merges.size()), ": '", token, "' is not in ",
+        return absl::DataLossError(absl::StrCat(list.PlaceOf(merges.size()), ": '", Cut(token), "' is not in ",
                                                 vocabulary.path, "; the files are of different models"));
       }
       *id = found->second;
@@ -387,10 +388,15 @@ absl::Status CheckTokenizerJson(const TokenizerFile& file) {
 absl::StatusOr<std::unique_ptr<Tokenizer>> ByteLevelBpe::Load(const std::string& folder) {
   const std::string vocabulary_path = JoinPath(folder, "vocab.json"), merges_path = JoinPath(folder, "merges.txt");
   const bool has_vocabulary = FileExists(vocabulary_path), has_merges = FileExists(merges_path);
-  if (FileExists(JoinPath(folder, "vocab.txt"))) return absl::NotFoundError("vocab.txt is of another kind");
   GBMOA_ASSIGN_OR_RETURN(const TokenizerFiles files, ReadTokenizerFiles(folder));
-  if (files.model_type() != "BPE" && !has_vocabulary && !has_merges) {
+  const std::string type = files.model_type();
+  if (!type.empty() && type != "BPE") return absl::NotFoundError(absl::StrCat("tokenizer.json's model is ", Cut(type)));
+  if (type.empty() && !has_vocabulary && !has_merges) {
     return absl::NotFoundError("neither vocab.json and merges.txt nor tokenizer.json with such a model");
+  }
+  if (type.empty() && has_vocabulary && has_merges && FileExists(JoinPath(folder, "vocab.txt"))) {
+    return absl::DataLossError(absl::StrCat(
+        folder, ": vocab.txt and vocab.json are of two kinds of tokenizers, and no tokenizer.json says which counts"));
   }
   if (!files.tokenizer.exists() && has_vocabulary != has_merges) {
     return absl::NotFoundError(has_merges ? "merges.txt without vocab.json" : "vocab.json without merges.txt");

@@ -209,6 +209,8 @@ TEST_F(ByteLevelBpeTest, AllFilesSayTheSame) {
       {"without the last line feed",
        {{"vocab.json", *vocabulary_}, {"merges.txt", merges_->substr(0, merges_->size() - 1)}}},
       {"tokenizer.json", {{"tokenizer.json", TokenizerJson().dump()}}},
+      {"tokenizer.json and another kind's vocab.txt",
+       {{"tokenizer.json", TokenizerJson().dump()}, {"vocab.txt", "[UNK]\n[CLS]\n[SEP]\n"}}},
       {"tokenizer.json of an old version", {{"tokenizer.json", TokenizerJson(true).dump()}}},
       {"tokenizer.json with a template", {{"tokenizer.json", with_template.dump()}}},
       {"all",
@@ -268,7 +270,12 @@ TEST_F(ByteLevelBpeTest, NotUtf8) {
   for (const auto& c : kCases) {
     const std::string message = absl::StrCat("byte ", c.byte, ": not UTF-8");
     EXPECT_THAT(tokenizer_->Encode(c.text, 128), StatusIs(absl::StatusCode::kDataLoss, message)) << c.name;
-    EXPECT_THAT(tokenizer_->EncodePair("fine", c.text, 128), StatusIs(absl::StatusCode::kDataLoss, message)) << c.name;
+    EXPECT_THAT(tokenizer_->EncodePair(c.text, "fine", 128),
+                StatusIs(absl::StatusCode::kDataLoss, "first text: " + message))
+        << c.name;
+    EXPECT_THAT(tokenizer_->EncodePair("fine", c.text, 128),
+                StatusIs(absl::StatusCode::kDataLoss, "second text: " + message))
+        << c.name;
   }
 }
 
@@ -308,6 +315,10 @@ TEST_F(ByteLevelBpeTest, RefusesBadFiles) {
   } kCases[] = {
       {"no merges", {{"vocab.json", vocabulary}}, kMissing, "vocab.json without merges.txt"},
       {"no vocabulary", {{"merges.txt", merges}}, kMissing, "merges.txt without vocab.json"},
+      {"files of two kinds",
+       {{"vocab.json", vocabulary}, {"merges.txt", merges}, {"vocab.txt", "[UNK]\n[CLS]\n[SEP]\n"}},
+       kBad,
+       ": vocab.txt and vocab.json are of two kinds of tokenizers"},
 
       {"empty merges", files(vocabulary, ""), kBad, "merges.txt:1: does not begin with #version"},
       {"no version", files(vocabulary, merges.substr(lines[0].size() + 1)), kBad, "merges.txt:1: does not begin with"},
@@ -318,6 +329,10 @@ TEST_F(ByteLevelBpeTest, RefusesBadFiles) {
       {"empty line", files(vocabulary, with_line(9, "")), kBad, "merges.txt:9: empty line"},
       {"empty last line", files(vocabulary, merges + "\n"), kBad, ": empty line"},
       {"one token", files(vocabulary, with_line(3, "abc")), kBad, "merges.txt:3: wanted two tokens and one blank"},
+      {"long line", files(vocabulary, with_line(3, std::string(100'000, 'x'))), kBad,
+       "merges.txt:3: wanted two tokens and one blank between them, got '" + std::string(100, 'x') + "'"},
+      {"long token", files(vocabulary, with_line(3, "a " + std::string(100'000, 'x'))), kBad,
+       "merges.txt:3: '" + std::string(100, 'x') + "' is not in"},
       {"three tokens", files(vocabulary, with_line(3, "a b c")), kBad, "merges.txt:3: wanted two tokens and one blank"},
       {"blank first", files(vocabulary, with_line(3, " a")), kBad, "merges.txt:3: wanted two tokens and one blank"},
       {"not UTF-8", files(vocabulary, with_line(3, "a \xff")), kBad, "merges.txt:3:3: not UTF-8"},
@@ -356,9 +371,21 @@ TEST_F(ByteLevelBpeTest, RefusesBadFiles) {
        "added token '<s>' has the id 17, in"},
       {"no merges in tokenizer.json", changed_json("/model/merges", nullptr), kBad, "model.merges: wanted an array"},
       {"merge of one token", changed_json("/model/merges/2", {"a"}), kBad, "model.merges 2: wanted two tokens, got"},
+      {"long merge", changed_json("/model/merges/2", json::array({std::string(100'000, 'x')})), kBad,
+       "model.merges 2: wanted two tokens, got [\"xxx"},
       {"merge of nothing known", changed_json("/model/merges/2", {"a", "zzqq"}), kBad,
        "model.merges 2: 'zzqq' is not in"},
-      {"another model", changed_json("/model/type", "Unigram"), kMissing, "no tokenizer's files"},
+      {"another model", changed_json("/model/type", "Unigram"), kMissing,
+       "no tokenizer's files; tried byte_level_bpe (tokenizer.json's model is Unigram)"},
+      {"another model than the files' names say",
+       {{"vocab.json", vocabulary}, {"merges.txt", merges}, {"tokenizer.json", R"({"model": {"type": "Unigram"}})"}},
+       kMissing,
+       "no tokenizer's files; tried byte_level_bpe (tokenizer.json's model is Unigram)"},
+      {"cut at the beginning", changed_json("/truncation/direction", "Left"), kUnknownKind,
+       "tokenizer.json: truncation.direction: only Right is known, not \"Left\""},
+      {"cut at the beginning, as tokenizer_config.json says",
+       with_json({{"tokenizer_config.json", R"({"truncation_side": "left"})"}}), kUnknownKind,
+       "tokenizer_config.json: truncation_side: only right is known, not \"left\""},
       {"normalizer", changed_json("/normalizer", {{"type", "NFC"}}), kUnknownKind, "normalizer: only null is known"},
       {"other words", changed_json("/pre_tokenizer/type", "Whitespace"), kUnknownKind, "only ByteLevel is known"},
       {"no words", changed_json("/pre_tokenizer/use_regex", false), kUnknownKind, "use_regex: only true is known"},
@@ -367,7 +394,9 @@ TEST_F(ByteLevelBpeTest, RefusesBadFiles) {
       {"whole tokens", changed_json("/model/ignore_merges", true), kUnknownKind, "ignore_merges: only false is known"},
   };
   for (const auto& c : kCases) {
-    EXPECT_THAT(LoadFrom(c.files), StatusIs(c.code, HasSubstr(c.message))) << c.name;
+    const absl::Status status = LoadFrom(c.files).status();
+    EXPECT_THAT(status, StatusIs(c.code, HasSubstr(c.message))) << c.name;
+    EXPECT_LT(status.message().size(), 1000) << c.name;  // whatever the files hold
   }
 }
 

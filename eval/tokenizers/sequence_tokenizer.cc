@@ -16,8 +16,8 @@
 namespace gbmoa {
 namespace {
 
-// ICU counts in int32_t, and so do the tokenizers.
-constexpr size_t kMaxTextBytes = 1 << 30;
+// Takes up to 24 bytes of memory for each byte of text, and what counts in int32_t does not overflow.
+constexpr size_t kMaxTextBytes = 64 << 20;
 
 // Bytes of white space at the end and at the start of a text.
 size_t SpaceBefore(absl::string_view text) {
@@ -58,6 +58,10 @@ std::string Fingerprint(const SequenceRules& rules, absl::string_view pieces_fin
 absl::Status NoRoom(int max_tokens, int special) {
   return absl::InvalidArgumentError(
       absl::StrCat(max_tokens, " tokens have no room for the special ones, which are ", special));
+}
+
+absl::Status InText(absl::string_view which, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat(which, " text: ", status.message()));
 }
 
 }  // namespace
@@ -107,7 +111,7 @@ void SequenceTokenizer::AppendText(absl::string_view text, size_t group, std::ve
 
 absl::StatusOr<std::vector<int32_t>> SequenceTokenizer::Pieces(absl::string_view text) const {
   if (text.size() > kMaxTextBytes) {
-    return absl::ResourceExhaustedError(absl::StrCat("a text of ", text.size(), " bytes; the limit is 2^30"));
+    return absl::ResourceExhaustedError(absl::StrCat(text.size(), " bytes are more than the limit of ", kMaxTextBytes));
   }
   const size_t bad_byte = FindInvalidUtf8(text);
   if (bad_byte != absl::string_view::npos) return absl::DataLossError(absl::StrCat("byte ", bad_byte, ": not UTF-8"));
@@ -135,17 +139,19 @@ absl::StatusOr<TokenIds> SequenceTokenizer::EncodePair(absl::string_view first, 
                                                        int max_tokens) const {
   const int special = 2 + rules_.layout.separators;
   if (max_tokens < special) return NoRoom(max_tokens, special);
-  GBMOA_ASSIGN_OR_RETURN(const std::vector<int32_t> a, Pieces(first));
-  GBMOA_ASSIGN_OR_RETURN(const std::vector<int32_t> b, Pieces(second));
+  const absl::StatusOr<std::vector<int32_t>> a = Pieces(first);
+  if (!a.ok()) return InText("first", a.status());
+  const absl::StatusOr<std::vector<int32_t>> b = Pieces(second);
+  if (!b.ok()) return InText("second", b.status());
   const PairBudget keep =
-      SplitBudget(static_cast<int64_t>(a.size()), static_cast<int64_t>(b.size()), max_tokens - special);
+      SplitBudget(static_cast<int64_t>(a->size()), static_cast<int64_t>(b->size()), max_tokens - special);
   TokenIds tokens;
   tokens.ids.reserve(keep.first + keep.second + special);
   tokens.ids.push_back(rules_.layout.cls);
-  tokens.ids.insert(tokens.ids.end(), a.begin(), a.begin() + keep.first);
+  tokens.ids.insert(tokens.ids.end(), a->begin(), a->begin() + keep.first);
   tokens.ids.insert(tokens.ids.end(), rules_.layout.separators, rules_.layout.sep);
   tokens.type_ids.assign(tokens.ids.size(), 0);
-  tokens.ids.insert(tokens.ids.end(), b.begin(), b.begin() + keep.second);
+  tokens.ids.insert(tokens.ids.end(), b->begin(), b->begin() + keep.second);
   tokens.ids.push_back(rules_.layout.sep);
   tokens.type_ids.resize(tokens.ids.size(), rules_.layout.second_type);
   return tokens;

@@ -47,7 +47,7 @@ class SequenceTokenizer : public Tokenizer {
   // `pieces_fingerprint` tells apart whatever decides the result of AppendPieces.
   SequenceTokenizer(SequenceRules rules, absl::string_view pieces_fingerprint);
 
-  // Appends the ids of a text that is valid UTF-8, is not empty and has no added token in it.
+  // Appends the ids of a text that is valid UTF-8, is not empty and has no added token in it. Throws std::bad_alloc.
   virtual void AppendPieces(absl::string_view text, std::vector<int32_t>* ids) const = 0;
 
  private:

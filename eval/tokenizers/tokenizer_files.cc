@@ -40,7 +40,8 @@ absl::Status ReadFlags(const std::string& path, const json& object, AddedToken* 
   bool single_word = false;
   GBMOA_RETURN_IF_ERROR(ReadBool(path, object, "single_word", &single_word));
   if (single_word) {
-    return absl::UnimplementedError(absl::StrCat(path, ": '", token->content, "': single_word: only false is known"));
+    return absl::UnimplementedError(
+        absl::StrCat(path, ": '", Cut(token->content), "': single_word: only false is known"));
   }
   return absl::OkStatus();
 }
@@ -49,79 +50,83 @@ absl::Status ReadFlags(const std::string& path, const json& object, AddedToken* 
 absl::Status ReadSpecialToken(const std::string& path, const std::string& role, const json& value, AddedToken* token) {
   const json& content = value.is_object() ? Member(value, "content") : value;
   if (!content.is_string() || content.get_ref<const std::string&>().empty()) {
-    return Bad(path, absl::StrCat(role, ": wanted a string, got ", value.dump()));
+    return Bad(path, absl::StrCat(role, ": wanted a string, got ", Shown(value)));
   }
   token->content = content.get<std::string>();
   return ReadFlags(path, value, token);
 }
 
-// Puts `token` into the list, in place of the one with the same content.
-void AddOrReplace(AddedToken token, std::vector<AddedToken>* tokens) {
-  const auto same = std::find_if(tokens->begin(), tokens->end(),
-                                 [&](const AddedToken& other) { return other.content == token.content; });
-  if (same == tokens->end()) {
-    tokens->push_back(std::move(token));
-  } else {
-    *same = std::move(token);
-  }
-}
+// An added token and the path of the file that has it.
+struct FoundToken {
+  AddedToken token;
+  const std::string* path;
+};
+using FoundTokens = absl::flat_hash_map<std::string, FoundToken>;  // by content
 
-absl::Status ReadAddedToken(const std::string& path, const json& object, const json& id,
-                            std::vector<AddedToken>* tokens) {
+// In place of one with the same content. `list` is the member that has the object.
+absl::Status ReadAddedToken(const std::string& path, absl::string_view list, const json& object, const json& id,
+                            FoundTokens* tokens) {
   const json& content = Member(object, "content");
   if (!content.is_string() || content.get_ref<const std::string&>().empty() || !IsId(id)) {
-    return Bad(path, absl::StrCat("added_tokens: wanted content and id, got ", object.dump()));
+    return Bad(path, absl::StrCat(list, ": wanted content and id, got ", Shown(object)));
   }
   AddedToken token;
   token.content = content.get<std::string>();
   token.id = id.get<int32_t>();
   GBMOA_RETURN_IF_ERROR(ReadFlags(path, object, &token));
-  AddOrReplace(std::move(token), tokens);
+  (*tokens)[token.content] = {token, &path};
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<AddedToken>> ReadAddedTokens(const TokenizerFiles& files,
                                                         const SpecialTokens& special_tokens,
                                                         const Vocabulary& vocabulary) {
-  std::vector<AddedToken> tokens;
+  FoundTokens by_content;
   const json& list = Member(files.tokenizer.content, "added_tokens");
   if (!list.is_array() && !list.is_null()) return Bad(files.tokenizer.path, "added_tokens: wanted an array");
   for (const json& token : list) {
-    GBMOA_RETURN_IF_ERROR(ReadAddedToken(files.tokenizer.path, token, Member(token, "id"), &tokens));
+    GBMOA_RETURN_IF_ERROR(
+        ReadAddedToken(files.tokenizer.path, "added_tokens", token, Member(token, "id"), &by_content));
   }
   const json& by_id = Member(files.config.content, "added_tokens_decoder");
   if (!by_id.is_object() && !by_id.is_null()) return Bad(files.config.path, "added_tokens_decoder: wanted an object");
   for (const auto& [key, token] : by_id.items()) {
     uint32_t id;
     if (!absl::SimpleAtoi(key, &id)) {
-      return Bad(files.config.path, absl::StrCat("added_tokens_decoder: '", key, "' is no id"));
+      return Bad(files.config.path, absl::StrCat("added_tokens_decoder: '", Cut(key), "' is no id"));
     }
-    GBMOA_RETURN_IF_ERROR(ReadAddedToken(files.config.path, token, id, &tokens));
+    GBMOA_RETURN_IF_ERROR(ReadAddedToken(files.config.path, "added_tokens_decoder", token, id, &by_content));
   }
   for (const auto& [role, token] : special_tokens) {
-    const auto found = vocabulary.ids.find(token.content);
-    const bool is_known = std::any_of(tokens.begin(), tokens.end(),
-                                      [&](const AddedToken& other) { return other.content == token.content; });
-    if (found == vocabulary.ids.end() || is_known) continue;
-    tokens.push_back(token);
-    tokens.back().id = found->second;
+    const auto id = vocabulary.ids.find(token.content);
+    if (id == vocabulary.ids.end()) continue;
+    const auto [found, is_new] = by_content.emplace(token.content, FoundToken{token, &vocabulary.path});
+    if (is_new) found->second.token.id = id->second;
   }
 
-  const auto bad = [&](const AddedToken& token, const std::string& what) {
-    return absl::DataLossError(absl::StrCat((files.tokenizer.exists() ? files.tokenizer : files.config).path,
-                                            ": added token '", token.content, "' has the id ", token.id, ", ", what));
-  };
-  std::sort(tokens.begin(), tokens.end(), [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
+  std::vector<FoundToken> sorted;
+  sorted.reserve(by_content.size());
+  for (auto& entry : by_content) sorted.push_back(std::move(entry.second));
+  std::sort(sorted.begin(), sorted.end(), [](const FoundToken& a, const FoundToken& b) {
+    return std::tie(a.token.id, a.token.content) < std::tie(b.token.id, b.token.content);
+  });
+  std::vector<AddedToken> tokens;
+  tokens.reserve(sorted.size());
   int32_t next = vocabulary.size();
-  for (const AddedToken& token : tokens) {
-    const auto found = vocabulary.ids.find(token.content);
-    if (found != vocabulary.ids.end()) {
-      if (found->second != token.id) return bad(token, absl::StrCat("in ", vocabulary.path, " ", found->second));
+  for (FoundToken& found : sorted) {
+    const AddedToken& token = found.token;
+    const auto bad = [&](const std::string& what) {
+      return Bad(*found.path, absl::StrCat("added token '", Cut(token.content), "' has the id ", token.id, ", ", what));
+    };
+    const auto known = vocabulary.ids.find(token.content);
+    if (known != vocabulary.ids.end()) {
+      if (known->second != token.id) return bad(absl::StrCat("in ", vocabulary.path, " ", known->second));
     } else if (token.id < vocabulary.size()) {
-      return bad(token, absl::StrCat("in ", vocabulary.path, " that of '", vocabulary.tokens[token.id], "'"));
+      return bad(absl::StrCat("in ", vocabulary.path, " that of '", Cut(vocabulary.tokens[token.id]), "'"));
     } else if (token.id != next++) {
-      return bad(token, absl::StrCat("the next free one is ", next - 1));
+      return bad(absl::StrCat("the next free one is ", next - 1));
     }
+    tokens.push_back(std::move(found.token));
   }
   return tokens;
 }
@@ -151,7 +156,7 @@ absl::StatusOr<SequenceLayout> ReadLayout(const TokenizerFile& file, const json&
     for (const auto& [name, token, id] : {std::tuple{"cls", cls, &layout.cls}, {"sep", sep, &layout.sep}}) {
       const json& pair = Member(processor, name);
       if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string() || !IsId(pair[1])) {
-        return Bad(file.path, absl::StrCat("post_processor.", name, ": wanted [token, id], got ", pair.dump()));
+        return Bad(file.path, absl::StrCat("post_processor.", name, ": wanted [token, id], got ", Shown(pair)));
       }
       *token = pair[0].get<std::string>();
       *id = pair[1].get<int32_t>();
@@ -164,7 +169,7 @@ absl::StatusOr<SequenceLayout> ReadLayout(const TokenizerFile& file, const json&
   }
   if (type != "TemplateProcessing") {
     return unknown(
-        absl::StrCat("only TemplateProcessing, BertProcessing and RobertaProcessing are known, not ", type.dump()));
+        absl::StrCat("only TemplateProcessing, BertProcessing and RobertaProcessing are known, not ", Shown(type)));
   }
   // The names of the special tokens are those that the template of one text has around it.
   const json& single = Member(processor, "single");
@@ -175,7 +180,7 @@ absl::StatusOr<SequenceLayout> ReadLayout(const TokenizerFile& file, const json&
     *token = name.get<std::string>();
     const json& ids = Member(Member(Member(processor, "special_tokens"), *token), "ids");
     if (!ids.is_array() || ids.size() != 1 || !IsId(ids[0])) {
-      return unknown(absl::StrCat("special_tokens: wanted one id of '", *token, "', got ", ids.dump()));
+      return unknown(absl::StrCat("special_tokens: wanted one id of '", Cut(*token), "', got ", Shown(ids)));
     }
     *id = ids[0].get<int32_t>();
   }
@@ -190,8 +195,8 @@ absl::StatusOr<SequenceLayout> ReadLayout(const TokenizerFile& file, const json&
       }
     }
   }
-  return unknown(
-      absl::StrCat("only [CLS] A [SEP] B [SEP] and [CLS] A [SEP] [SEP] B [SEP] are known for two texts, not ", pair));
+  return unknown(absl::StrCat(
+      "only [CLS] A [SEP] B [SEP] and [CLS] A [SEP] [SEP] B [SEP] are known for two texts, not ", Cut(pair)));
 }
 
 }  // namespace
@@ -216,6 +221,8 @@ absl::StatusOr<TokenizerFiles> ReadTokenizerFiles(const std::string& folder) {
   return files;
 }
 
+std::string Shown(const json& value) { return std::string(Cut(value.dump())); }
+
 const json& Member(const json& object, const std::string& name) {
   static const json* const null = new json;
   if (!object.is_object()) return *null;
@@ -226,7 +233,7 @@ const json& Member(const json& object, const std::string& name) {
 absl::Status ReadBool(const std::string& path, const json& object, const std::string& name, bool* value) {
   const json& found = Member(object, name);
   if (found.is_null()) return absl::OkStatus();
-  if (!found.is_boolean()) return Bad(path, absl::StrCat(name, ": wanted true or false, got ", found.dump()));
+  if (!found.is_boolean()) return Bad(path, absl::StrCat(name, ": wanted true or false, got ", Shown(found)));
   *value = found.get<bool>();
   return absl::OkStatus();
 }
@@ -237,7 +244,7 @@ absl::Status CheckOnly(const TokenizerFile& file, absl::string_view field, const
   if (*got == wanted || (got->is_null() && !required)) return absl::OkStatus();
   return absl::UnimplementedError(absl::StrCat(file.path, ": ", field, ": only ",
                                                wanted.is_string() ? wanted.get<std::string>() : wanted.dump(),
-                                               " is known, not ", got->dump()));
+                                               " is known, not ", Shown(*got)));
 }
 
 absl::StatusOr<Vocabulary> ReadVocabulary(const std::string& path, absl::string_view where, const json& object) {
@@ -249,14 +256,15 @@ absl::StatusOr<Vocabulary> ReadVocabulary(const std::string& path, absl::string_
   vocabulary.ids.reserve(object.size());
   for (const auto& [token, value] : object.items()) {
     if (token.empty()) return Bad(place, "an empty token");
-    if (!IsId(value)) return Bad(place, absl::StrCat("'", token, "': wanted an id, got ", value.dump()));
+    if (!IsId(value)) return Bad(place, absl::StrCat("'", Cut(token), "': wanted an id, got ", Shown(value)));
     const int32_t id = value.get<int32_t>();
     if (id >= vocabulary.size()) {
-      return Bad(place, absl::StrCat("'", token, "' has the id ", id, ", but there are ", vocabulary.size(),
+      return Bad(place, absl::StrCat("'", Cut(token), "' has the id ", id, ", but there are ", vocabulary.size(),
                                      " tokens: an id is missing"));
     }
     if (!vocabulary.tokens[id].empty()) {
-      return Bad(place, absl::StrCat("'", vocabulary.tokens[id], "' and '", token, "' both have the id ", id));
+      return Bad(place,
+                 absl::StrCat("'", Cut(vocabulary.tokens[id]), "' and '", Cut(token), "' both have the id ", id));
     }
     vocabulary.tokens[id] = token;
     vocabulary.ids.emplace(token, id);
@@ -271,8 +279,8 @@ absl::Status CheckSameVocabulary(const std::string& path, const Vocabulary& voca
   }
   for (int32_t id = 0; id < other.size(); ++id) {
     if (vocabulary.tokens[id] != other.tokens[id]) {
-      return Bad(path, absl::StrCat("model.vocab: ", id, " is '", vocabulary.tokens[id], "', in ", other_name, " '",
-                                    other.tokens[id], "'"));
+      return Bad(path, absl::StrCat("model.vocab: ", id, " is '", Cut(vocabulary.tokens[id]), "', in ", other_name,
+                                    " '", Cut(other.tokens[id]), "'"));
     }
   }
   return absl::OkStatus();
@@ -296,7 +304,7 @@ absl::StatusOr<SpecialTokens> ReadSpecialTokens(const TokenizerFiles& files, Spe
     }
     const json& more = Member(file->content, "additional_special_tokens");
     if (!more.is_array() && !more.is_null()) {
-      return Bad(file->path, absl::StrCat("additional_special_tokens: wanted an array, got ", more.dump()));
+      return Bad(file->path, absl::StrCat("additional_special_tokens: wanted an array, got ", Shown(more)));
     }
     for (const json& value : more) {
       AddedToken token;
@@ -309,6 +317,9 @@ absl::StatusOr<SpecialTokens> ReadSpecialTokens(const TokenizerFiles& files, Spe
 
 absl::StatusOr<SequenceRules> ReadSequenceRules(const TokenizerFiles& files, const SpecialTokens& special_tokens,
                                                 SequenceLayout layout, const Vocabulary& vocabulary) {
+  GBMOA_RETURN_IF_ERROR(CheckOnly(files.config, "truncation_side", "right"));
+  GBMOA_RETURN_IF_ERROR(CheckOnly(files.config, "split_special_tokens", false));
+  GBMOA_RETURN_IF_ERROR(CheckOnly(files.tokenizer, "truncation.direction", "Right"));
   SequenceRules rules;
   GBMOA_ASSIGN_OR_RETURN(rules.added_tokens, ReadAddedTokens(files, special_tokens, vocabulary));
   rules.vocabulary_size = vocabulary.size();
@@ -331,12 +342,12 @@ absl::StatusOr<SequenceRules> ReadSequenceRules(const TokenizerFiles& files, con
     const auto added = std::find_if(rules.added_tokens.begin(), rules.added_tokens.end(),
                                     [&, name = token](const AddedToken& other) { return other.content == *name; });
     if (in_vocabulary == vocabulary.ids.end() && added == rules.added_tokens.end()) {
-      return Bad(vocabulary.path, absl::StrCat(*token, " is missing"));
+      return Bad(vocabulary.path, absl::StrCat(Cut(*token), " is missing"));
     }
     const int32_t known = added == rules.added_tokens.end() ? in_vocabulary->second : added->id;
     if (files.tokenizer.exists() && *id != known) {
       return Bad(files.tokenizer.path,
-                 absl::StrCat("post_processor: '", *token, "' is ", *id, ", in the vocabulary ", known));
+                 absl::StrCat("post_processor: '", Cut(*token), "' is ", *id, ", in the vocabulary ", known));
     }
     *id = known;
   }

@@ -30,13 +30,18 @@ struct TokenizerFiles {
   TokenizerFile config;          // tokenizer_config.json
   TokenizerFile special_tokens;  // special_tokens_map.json
 
-  // "WordPiece", "BPE", ...; empty without tokenizer.json.
+  // "WordPiece", "BPE", ...: whose folder it is, whatever else there is. Empty without a tokenizer.json that says so;
+  // then the names of the other files decide.
   std::string model_type() const;
 };
 
 // Errors: DataLoss if one of them is there and is no JSON object; Unimplemented for an added_tokens.json, which only
 // old versions read.
 absl::StatusOr<TokenizerFiles> ReadTokenizerFiles(const std::string& folder);
+
+// What messages show of a text or a value from a file: at most 100 bytes, which may end inside a character.
+inline absl::string_view Cut(absl::string_view text) { return text.substr(0, 100); }
+std::string Shown(const nlohmann::json& value);
 
 // The member of that name; null where `object` is no object or has none.
 const nlohmann::json& Member(const nlohmann::json& object, const std::string& name);
@@ -76,7 +81,8 @@ absl::StatusOr<SpecialTokens> ReadSpecialTokens(const TokenizerFiles& files, Spe
 // vocabulary has them. The layout is what tokenizer.json's post-processor says; without tokenizer.json it is `layout`
 // with the ids of cls_token and sep_token.
 // Errors: DataLoss for a token that is missing, has another id than in the vocabulary or one that leaves a hole;
-// Unimplemented for a post-processor that does something else, and for flags that are not known.
+// Unimplemented for a post-processor that does something else, for texts that lose their beginning, and for flags that
+// are not known.
 absl::StatusOr<SequenceRules> ReadSequenceRules(const TokenizerFiles& files, const SpecialTokens& special_tokens,
                                                 SequenceLayout layout, const Vocabulary& vocabulary);
 

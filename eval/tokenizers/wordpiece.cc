@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,7 +35,6 @@
 #include "gbmoa/base/sha256.h"
 #include "gbmoa/base/status_macros.h"
 #include "gbmoa/base/utf8.h"
-#include "glog/logging.h"
 
 namespace gbmoa {
 namespace {
@@ -117,15 +117,22 @@ UChar32 ToLower(UChar32 c) {
   }
 }
 
+// Call it after ICU. It tells of a lack of memory by codes, by strings that become bogus and then count as empty, and
+// by null from its `new`; nothing else can fail in what is asked of it here.
+void ThrowIf(bool failed) {
+  if (failed) throw std::bad_alloc();
+}
+
 // NFD of Unicode 12.1. Lives as long as the program.
 const icu::Normalizer2& Nfd() {
   static const icu::Normalizer2* const nfd = [] {
     UErrorCode error = U_ZERO_ERROR;
     const icu::Normalizer2* newest = icu::Normalizer2::getNFDInstance(error);
     auto* known = new icu::UnicodeSet(UNICODE_STRING_SIMPLE("[:age=12.1:]"), error);
-    known->freeze();
-    CHECK(U_SUCCESS(error)) << "ICU has no normalization data: " << u_errorName(error);
-    return new icu::FilteredNormalizer2(*newest, *known);
+    ThrowIf(known == nullptr || U_FAILURE(error) || known->freeze()->isBogus());
+    auto* filtered = new icu::FilteredNormalizer2(*newest, *known);
+    ThrowIf(filtered == nullptr);
+    return filtered;
   }();
   return *nfd;
 }
@@ -212,7 +219,7 @@ absl::StatusOr<Vocabulary> ReadLines(const std::string& path) {
     if (token.back() == '\r') return fail("ends in a carriage return");
     if (token.back() == ' ' || token.back() == '\t') return fail("ends in white space");
     const auto [at, is_new] = vocabulary.ids.emplace(token, vocabulary.size());
-    if (!is_new) return fail(absl::StrCat("'", token, "' is on line ", at->second + 1, " too"));
+    if (!is_new) return fail(absl::StrCat("'", Cut(token), "' is on line ", at->second + 1, " too"));
     vocabulary.tokens.emplace_back(token);
   }
   return vocabulary;
@@ -250,7 +257,11 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> WordPiece::Load(const std::string& fo
   const std::string lines_path = JoinPath(folder, "vocab.txt");
   const bool has_lines = FileExists(lines_path);
   GBMOA_ASSIGN_OR_RETURN(const TokenizerFiles files, ReadTokenizerFiles(folder));
-  if (!has_lines && files.model_type() != "WordPiece") {
+  const std::string type = files.model_type();
+  if (!type.empty() && type != "WordPiece") {
+    return absl::NotFoundError(absl::StrCat("tokenizer.json's model is ", Cut(type)));
+  }
+  if (type.empty() && !has_lines) {
     return absl::NotFoundError("neither vocab.txt nor tokenizer.json with such a model");
   }
   Vocabulary vocabulary;
@@ -278,7 +289,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> WordPiece::Load(const std::string& fo
   for (const AddedToken& token : rules.added_tokens) {
     if (token.normalized) {
       return absl::UnimplementedError(
-          absl::StrCat(folder, ": added token '", token.content, "': normalized: only false is known"));
+          absl::StrCat(folder, ": added token '", Cut(token.content), "': normalized: only false is known"));
     }
   }
   // tokenizer.json's model has its own.
@@ -289,7 +300,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> WordPiece::Load(const std::string& fo
                                                          : role->second.content;
   const auto found = vocabulary.ids.find(unk);
   if (found == vocabulary.ids.end()) {
-    return absl::DataLossError(absl::StrCat(vocabulary.path, ": ", unk, " is missing"));
+    return absl::DataLossError(absl::StrCat(vocabulary.path, ": ", Cut(unk), " is missing"));
   }
   const int32_t unk_id = found->second;
   return std::unique_ptr<Tokenizer>(new WordPiece(std::move(vocabulary), options, unk_id, std::move(rules)));
@@ -367,10 +378,11 @@ void WordPiece::AppendUnicode(absl::string_view chunk, std::string* scratch, std
     text.append(u_isUWhiteSpace(c) ? UChar32{' '} : c);
     if (apart) text.append(u' ');
   }
+  ThrowIf(text.isBogus());
   if (options_.strip_accents && !is_normalized) {
     UErrorCode error = U_ZERO_ERROR;
     text = Nfd().normalize(text, error);
-    CHECK(U_SUCCESS(error)) << u_errorName(error);  // only memory can fail here
+    ThrowIf(U_FAILURE(error) || text.isBogus());
   }
   std::string& word = *scratch;
   word.clear();

@@ -1,4 +1,9 @@
+#include <unicode/uclean.h>
+
+#include <cstdlib>
+#include <limits>
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -172,8 +177,55 @@ TEST_F(GoldenTest, MessagesNameTheByte) {
   for (const auto& c : kCases) {
     const std::string message = absl::StrCat("byte ", c.byte, ": not UTF-8");
     EXPECT_THAT(tokenizer_->Encode(c.text, 128), StatusIs(absl::StatusCode::kDataLoss, message)) << c.name;
-    EXPECT_THAT(tokenizer_->EncodePair("fine", c.text, 128), StatusIs(absl::StatusCode::kDataLoss, message)) << c.name;
+    EXPECT_THAT(tokenizer_->EncodePair(c.text, "fine", 128),
+                StatusIs(absl::StatusCode::kDataLoss, "first text: " + message))
+        << c.name;
+    EXPECT_THAT(tokenizer_->EncodePair("fine", c.text, 128),
+                StatusIs(absl::StatusCode::kDataLoss, "second text: " + message))
+        << c.name;
   }
+}
+
+TEST_F(GoldenTest, TextTooLong) {
+  const std::string text((64 << 20) + 1, 'x');
+  const std::string message = "67108865 bytes are more than the limit of 67108864";
+  EXPECT_THAT(tokenizer_->Encode(text, 128), StatusIs(absl::StatusCode::kResourceExhausted, message));
+  EXPECT_THAT(tokenizer_->EncodePair("fine", text, 128),
+              StatusIs(absl::StatusCode::kResourceExhausted, "second text: " + message));
+}
+
+int64_t allocations_left = std::numeric_limits<int64_t>::max();
+void* Allocate(const void*, size_t size) { return allocations_left-- > 0 ? std::malloc(size) : nullptr; }
+void* Reallocate(const void*, void* memory, size_t size) {
+  return allocations_left-- > 0 ? std::realloc(memory, size) : nullptr;
+}
+void Free(const void*, void* memory) { std::free(memory); }
+
+// Whichever of ICU's allocations is the first to fail: no text without its tokens.
+TEST_F(GoldenTest, OutOfMemory) {
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += "caf\u00e9-";
+  const std::vector<int32_t> want = Ids(*tokenizer_, text);
+  UErrorCode error = U_ZERO_ERROR;
+  u_setMemoryFunctions(nullptr, Allocate, Reallocate, Free, &error);
+  ASSERT_TRUE(U_SUCCESS(error)) << u_errorName(error);
+  int failures = 0;
+  for (bool failed = true; failed && failures < 1000;) {
+    allocations_left = failures;
+    absl::StatusOr<TokenIds> tokens = TokenIds();
+    try {
+      tokens = tokenizer_->Encode(text, 10'000);
+      failed = false;
+    } catch (const std::bad_alloc&) {
+      ++failures;
+    }
+    allocations_left = std::numeric_limits<int64_t>::max();
+    if (failed) continue;
+    ASSERT_THAT(tokens, IsOk());
+    EXPECT_EQ(tokens->ids, want) << "with " << failures << " allocations";
+  }
+  EXPECT_GE(failures, 3);  // the text grows, is decomposed, is put together
+  EXPECT_LT(failures, 1000);
 }
 
 TEST_F(GoldenTest, NoRoom) {
@@ -235,6 +287,50 @@ TEST(WordPieceTest, AddedTokens) {
     ASSERT_THAT(pair, IsOk());
     EXPECT_THAT(pair->ids, ElementsAre(2, 8, 3, 9, 3));
     EXPECT_THAT(pair->type_ids, ElementsAre(0, 0, 0, 1, 1));
+  }
+}
+
+// Quadratic time would take minutes here.
+TEST(WordPieceTest, ManyAddedTokens) {
+  std::string vocabulary = kVocabulary;
+  json config = {{"additional_special_tokens", json::array()}};
+  for (int i = 0; i < 200'000; ++i) {
+    const std::string token = absl::StrCat("<", i, ">");
+    absl::StrAppend(&vocabulary, token, "\n");
+    config["additional_special_tokens"].push_back(token);
+  }
+  const absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer =
+      LoadFrom({{"vocab.txt", vocabulary}, {"tokenizer_config.json", config.dump()}});
+  ASSERT_THAT(tokenizer, IsOk());
+  EXPECT_EQ((*tokenizer)->vocabulary_size(), 200'010);
+  EXPECT_THAT(Ids(**tokenizer, "a<199999>a"), ElementsAre(2, 8, 200'009, 8, 3));
+}
+
+// Where tokenizer.json says the kind, the names of other files do not; where there is none, half of another kind's
+// files is no such tokenizer.
+TEST(WordPieceTest, FilesOfAnotherKindBeside) {
+  const std::pair<std::string, std::string> vocabulary = {"vocab.txt", kVocabulary}, other = {"vocab.json", "{}"},
+                                            merges = {"merges.txt", "#version: 0.2\n"},
+                                            file = {"tokenizer.json", TokenizerJson()};
+  const absl::StatusOr<std::unique_ptr<Tokenizer>> by_json = LoadFrom({file});
+  const absl::StatusOr<std::unique_ptr<Tokenizer>> by_lines = LoadFrom({vocabulary});
+  ASSERT_THAT(by_json, IsOk());
+  ASSERT_THAT(by_lines, IsOk());
+  const struct {
+    std::string name;
+    FolderFiles files;
+    const Tokenizer* want;
+  } kCases[] = {
+      {"tokenizer.json and vocab.json", {file, other}, by_json->get()},
+      {"tokenizer.json, vocab.json, merges.txt", {file, other, merges}, by_json->get()},
+      {"all", {file, other, merges, vocabulary}, by_json->get()},
+      {"vocab.txt and vocab.json", {vocabulary, other}, by_lines->get()},
+      {"vocab.txt and merges.txt", {vocabulary, merges}, by_lines->get()},
+  };
+  for (const auto& c : kCases) {
+    const absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadFrom(c.files);
+    ASSERT_THAT(tokenizer, IsOk()) << c.name;
+    EXPECT_EQ((*tokenizer)->fingerprint(), c.want->fingerprint()) << c.name;
   }
 }
 
@@ -310,7 +406,28 @@ TEST(WordPieceTest, RefusesBadFiles) {
       {"another model",
        {{"vocab.txt", kVocabulary}, {"tokenizer.json", TokenizerJson("null", "BPE")}},
        kUnknownKind,
-       R"(tokenizer.json: model.type: only WordPiece is known, not "BPE")"},
+       R"(tokenizer.json: pre_tokenizer.type: only ByteLevel is known, not "BertPreTokenizer")"},
+      {"a model of no known kind",
+       {{"vocab.txt", kVocabulary}, {"tokenizer.json", TokenizerJson("null", "Unigram")}},
+       absl::StatusCode::kNotFound,
+       "wordpiece (tokenizer.json's model is Unigram)"},
+      {"cut at the beginning",
+       {{"vocab.txt", kVocabulary}, {"tokenizer_config.json", R"({"truncation_side": "left"})"}},
+       kUnknownKind,
+       R"(tokenizer_config.json: truncation_side: only right is known, not "left")"},
+      {"special tokens taken apart",
+       {{"vocab.txt", kVocabulary}, {"tokenizer_config.json", R"({"split_special_tokens": true})"}},
+       kUnknownKind,
+       "tokenizer_config.json: split_special_tokens: only false is known, not true"},
+      {"long value",
+       {{"vocab.txt", kVocabulary},
+        {"tokenizer_config.json", json{{"do_lower_case", std::string(100'000, 'x')}}.dump()}},
+       kBad,
+       "tokenizer_config.json: do_lower_case: wanted true or false, got \"xxx"},
+      {"long token",
+       {{"vocab.txt", absl::StrCat(kVocabulary, std::string(100'000, 'x'), "\n", std::string(100'000, 'x'))}},
+       kBad,
+       absl::StrCat("vocab.txt:12: '", std::string(100, 'x'), "' is on line 11 too")},
       {"another normalizer",
        {{"vocab.txt", kVocabulary}, {"tokenizer.json", TokenizerJson("null")}},
        kUnknownKind,
@@ -387,6 +504,21 @@ TEST(WordPieceTest, RefusesBadFiles) {
          TokenizerJson(R"({"type": "BertNormalizer"})", "WordPiece", R"("A": 9})", R"([{"content": "x", "id": 12}])")}},
        kBad,
        "added token 'x' has the id 12, the next free one is 10"},
+      {"added token of tokenizer_config.json that leaves a hole",
+       {{"tokenizer.json", TokenizerJson()},
+        {"tokenizer_config.json", R"({"added_tokens_decoder": {"12": {"content": "x"}}})"}},
+       kBad,
+       "tokenizer_config.json: added token 'x' has the id 12, the next free one is 10"},
+      {"added token of tokenizer.json that leaves a hole, with a tokenizer_config.json",
+       {{"tokenizer.json",
+         TokenizerJson(R"({"type": "BertNormalizer"})", "WordPiece", R"("A": 9})", R"([{"content": "x", "id": 12}])")},
+        {"tokenizer_config.json", R"({"added_tokens_decoder": {"10": {"content": "y"}}})"}},
+       kBad,
+       "tokenizer.json: added token 'x' has the id 12, the next free one is 11"},
+      {"added token of tokenizer_config.json without content",
+       {{"vocab.txt", kVocabulary}, {"tokenizer_config.json", R"({"added_tokens_decoder": {"12": {}}})"}},
+       kBad,
+       "tokenizer_config.json: added_tokens_decoder: wanted content and id, got {}"},
       {"added token for whole words",
        {{"tokenizer.json", TokenizerJson(R"({"type": "BertNormalizer"})", "WordPiece", R"("A": 9})",
                                          R"([{"content": "x", "id": 10, "single_word": true}])")}},
@@ -403,7 +535,9 @@ TEST(WordPieceTest, RefusesBadFiles) {
        "added_tokens.json: is known only beside a tokenizer.json"},
   };
   for (const auto& c : kCases) {
-    EXPECT_THAT(LoadFrom(c.files), StatusIs(c.code, HasSubstr(c.message))) << c.name;
+    const absl::Status status = LoadFrom(c.files).status();
+    EXPECT_THAT(status, StatusIs(c.code, HasSubstr(c.message))) << c.name;
+    EXPECT_LT(status.message().size(), 1000) << c.name;  // whatever the files hold
   }
 }
 
