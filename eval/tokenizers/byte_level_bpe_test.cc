@@ -9,6 +9,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "eval/tokenizer.h"
+#include "eval/tokenizers/tokenizer_expectations.h"
 #include "eval/tokenizers/tokenizer_testing.h"
 #include "gbmoa/base/file.h"
 #include "gbmoa/base/json.h"
@@ -114,29 +115,9 @@ TEST_F(ByteLevelBpeTest, AllCodePoints) {
   EXPECT_EQ(CharacterHashes(*tokenizer_, 4096, InWords), (*golden_)["in_word_hashes"].get<std::vector<std::string>>());
 }
 
-TEST_F(ByteLevelBpeTest, TruncatesPairs) {
-  ASSERT_GE((*golden_)["pairs"].size(), 80u);
-  for (const json& row : (*golden_)["pairs"]) {
-    const json& pair = (*golden_)["pair_texts"][row["first"].get<int>()];
-    const absl::StatusOr<TokenIds> tokens =
-        tokenizer_->EncodePair(pair[0].get<std::string>(), pair[1].get<std::string>(), row["max_tokens"]);
-    ASSERT_THAT(tokens, IsOk());
-    EXPECT_EQ(HashOf(tokens->ids), row["hash"]) << row;
-    EXPECT_EQ(tokens->ids.size(), row["length"]) << row;
-    EXPECT_EQ(tokens->type_ids, std::vector<int32_t>(tokens->ids.size(), 0)) << row;
-  }
-}
+TEST_F(ByteLevelBpeTest, TruncatesPairs) { ExpectTruncatesPairs(*tokenizer_, *golden_); }
 
-TEST_F(ByteLevelBpeTest, TruncatesSingleTexts) {
-  std::string text;
-  for (int i = 0; i < 200; ++i) text += "unaffable words, cut anywhere ";
-  for (const json& row : (*golden_)["truncated"]) {
-    const absl::StatusOr<TokenIds> tokens = tokenizer_->Encode(text, row["max_tokens"]);
-    ASSERT_THAT(tokens, IsOk());
-    EXPECT_EQ(HashOf(tokens->ids), row["hash"]) << row;
-    EXPECT_EQ(tokens->type_ids, std::vector<int32_t>(row["length"].get<int>(), 0)) << row;
-  }
-}
+TEST_F(ByteLevelBpeTest, TruncatesSingleTexts) { ExpectTruncatesSingleTexts(*tokenizer_, *golden_); }
 
 // Quadratic time would take hours here.
 TEST_F(ByteLevelBpeTest, LongText) {
@@ -267,16 +248,7 @@ TEST_F(ByteLevelBpeTest, NotUtf8) {
       {"cut short", "caf\xc3", 3},
       {"FF", "\xff", 0},
   };
-  for (const auto& c : kCases) {
-    const std::string message = absl::StrCat("byte ", c.byte, ": not UTF-8");
-    EXPECT_THAT(tokenizer_->Encode(c.text, 128), StatusIs(absl::StatusCode::kDataLoss, message)) << c.name;
-    EXPECT_THAT(tokenizer_->EncodePair(c.text, "fine", 128),
-                StatusIs(absl::StatusCode::kDataLoss, "first text: " + message))
-        << c.name;
-    EXPECT_THAT(tokenizer_->EncodePair("fine", c.text, 128),
-                StatusIs(absl::StatusCode::kDataLoss, "second text: " + message))
-        << c.name;
-  }
+  for (const auto& c : kCases) ExpectNotUtf8(*tokenizer_, c.text, c.byte, c.name);
 }
 
 TEST_F(ByteLevelBpeTest, NoRoom) {

@@ -12,6 +12,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "eval/tokenizer.h"
+#include "eval/tokenizers/tokenizer_expectations.h"
 #include "eval/tokenizers/tokenizer_testing.h"
 #include "gbmoa/base/file.h"
 #include "gbmoa/base/json.h"
@@ -75,38 +76,9 @@ TEST_F(GoldenTest, AllCodePoints) {
   EXPECT_EQ(CharacterHashes(*tokenizer_, 4096, Twice), (*golden_)["character_hashes"].get<std::vector<std::string>>());
 }
 
-TEST_F(GoldenTest, TruncatesPairs) {
-  const json& texts = (*golden_)["pair_texts"];
-  ASSERT_GE((*golden_)["pairs"].size(), 80u);
-  for (const json& row : (*golden_)["pairs"]) {
-    const json& pair = texts[row["first"].get<int>()];
-    const absl::StatusOr<TokenIds> tokens =
-        tokenizer_->EncodePair(pair[0].get<std::string>(), pair[1].get<std::string>(), row["max_tokens"]);
-    ASSERT_THAT(tokens, IsOk());
-    IdHash hash;
-    hash.Add(tokens->ids);
-    EXPECT_EQ(hash.Hex(), row["hash"]) << row;
-    ASSERT_EQ(tokens->ids.size(), row["length"]) << row;
-    ASSERT_EQ(tokens->type_ids.size(), tokens->ids.size()) << row;
-    // Zeros, then ones.
-    std::vector<int32_t> types(tokens->ids.size(), 0);
-    std::fill(types.end() - row["type_ids_1"].get<int>(), types.end(), 1);
-    EXPECT_EQ(tokens->type_ids, types) << row;
-  }
-}
+TEST_F(GoldenTest, TruncatesPairs) { ExpectTruncatesPairs(*tokenizer_, *golden_); }
 
-TEST_F(GoldenTest, TruncatesSingleTexts) {
-  std::string text;
-  for (int i = 0; i < 200; ++i) text += "unaffable words, cut anywhere ";
-  for (const json& row : (*golden_)["truncated"]) {
-    const absl::StatusOr<TokenIds> tokens = tokenizer_->Encode(text, row["max_tokens"]);
-    ASSERT_THAT(tokens, IsOk());
-    IdHash hash;
-    hash.Add(tokens->ids);
-    EXPECT_EQ(hash.Hex(), row["hash"]) << row;
-    EXPECT_EQ(tokens->type_ids, std::vector<int32_t>(row["length"].get<int>(), 0)) << row;
-  }
-}
+TEST_F(GoldenTest, TruncatesSingleTexts) { ExpectTruncatesSingleTexts(*tokenizer_, *golden_); }
 
 TEST_F(GoldenTest, Variants) {
   const absl::StatusOr<std::string> vocabulary = ReadFile(JoinPath(*folder_, "vocab.txt"), 1 << 30);
@@ -174,16 +146,7 @@ TEST_F(GoldenTest, MessagesNameTheByte) {
       {"Latin-1", "na\xefve and much longer text", 2},
       {"FF", "12345678\xff", 8},
   };
-  for (const auto& c : kCases) {
-    const std::string message = absl::StrCat("byte ", c.byte, ": not UTF-8");
-    EXPECT_THAT(tokenizer_->Encode(c.text, 128), StatusIs(absl::StatusCode::kDataLoss, message)) << c.name;
-    EXPECT_THAT(tokenizer_->EncodePair(c.text, "fine", 128),
-                StatusIs(absl::StatusCode::kDataLoss, "first text: " + message))
-        << c.name;
-    EXPECT_THAT(tokenizer_->EncodePair("fine", c.text, 128),
-                StatusIs(absl::StatusCode::kDataLoss, "second text: " + message))
-        << c.name;
-  }
+  for (const auto& c : kCases) ExpectNotUtf8(*tokenizer_, c.text, c.byte, c.name);
 }
 
 TEST_F(GoldenTest, TextTooLong) {

@@ -138,14 +138,7 @@ class AdaptCommand : public Command {
     GBMOA_ASSIGN_OR_RETURN(texts.max_tokens, MaxTokensBesidePrompt(learner, texts));
     task.max_tokens = texts.max_tokens;
 
-    std::vector<TextLine> lines;
-    for (const LabelledText& example : examples) {
-      TextLine line = {example.first, absl::nullopt};
-      if (example.second.has_value()) line.second = *example.second;
-      lines.push_back(line);
-    }
-    GBMOA_ASSIGN_OR_RETURN(Batch batch, MakeBatch(texts, task.encoding, task.num_classes(), lines,
-                                                  [&](size_t i) { return examples[i].place; }));
+    GBMOA_ASSIGN_OR_RETURN(Batch batch, MakeBatch(texts, task.encoding, task.num_classes(), examples));
     for (const LabelledText& example : examples) {
       batch.labels.push_back(std::lower_bound(task.labels.begin(), task.labels.end(), example.label) -
                              task.labels.begin());

@@ -94,6 +94,17 @@ absl::StatusOr<Batch> MakeBatch(const TextEncoding& texts, Encoding encoding, in
   return batch;
 }
 
+absl::StatusOr<Batch> MakeBatch(const TextEncoding& texts, Encoding encoding, int num_classes,
+                                absl::Span<const LabelledText> examples) {
+  std::vector<TextLine> lines;
+  for (const LabelledText& example : examples) {
+    TextLine line = {example.first, absl::nullopt};
+    if (example.second.has_value()) line.second = *example.second;
+    lines.push_back(line);
+  }
+  return MakeBatch(texts, encoding, num_classes, lines, [&](size_t i) { return examples[i].place; });
+}
+
 absl::StatusOr<int> MaxTokensBesidePrompt(const Learner& learner, const TextEncoding& texts) {
   const int prompt = static_cast<int>(learner.prompt_tokens());
   const int takes = MaxSequenceTokens(texts.config);

@@ -12,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "gbmoa/cli/encoder_input.h"
+#include "gbmoa/cli/labelled_file.h"
 #include "gbmoa/task/episode.h"
 #include "gbmoa/task/learner.h"
 #include "gbmoa/task_folder.h"
@@ -40,6 +41,10 @@ absl::StatusOr<SavedTask::NamedBackbone> NameBackbone(const TextEncoding& texts)
 // of one text where the encoding wants two; the tokenizer's.
 absl::StatusOr<Batch> MakeBatch(const TextEncoding& texts, Encoding encoding, int num_classes,
                                 absl::Span<const TextLine> lines, const std::function<std::string(size_t)>& place);
+
+// The same of a file's examples, whose labels are left to the caller.
+absl::StatusOr<Batch> MakeBatch(const TextEncoding& texts, Encoding encoding, int num_classes,
+                                absl::Span<const LabelledText> examples);
 
 // The most tokens of a sequence: texts.max_tokens, or fewer where the method puts a prompt before them and --max_tokens
 // leaves it open. Errors: InvalidArgument if the encoder does not take as many.

@@ -42,7 +42,6 @@ class EvaluateCommand : public Command {
                            ReadLabelledFile(path, absl::GetFlag(FLAGS_header)));
     GBMOA_ASSIGN_OR_RETURN(const AdaptedTask task, LoadAdaptedTask());
     const std::vector<std::string>& labels = task.saved.labels;
-    std::vector<TextLine> lines;
     std::vector<double> gold, predicted;
     for (const LabelledText& example : examples) {
       const auto found = std::find(labels.begin(), labels.end(), example.label);
@@ -51,15 +50,11 @@ class EvaluateCommand : public Command {
                                                 "' is none of the task's labels: ", absl::StrJoin(labels, ", ")));
       }
       gold.push_back(static_cast<double>(found - labels.begin()));
-      TextLine line = {example.first, absl::nullopt};
-      if (example.second.has_value()) line.second = *example.second;
-      lines.push_back(line);
     }
-    const auto place = [&](size_t i) { return examples[i].place; };
     GBMOA_ASSIGN_OR_RETURN(const Batch batch,
-                           MakeBatch(task.texts, task.saved.encoding, task.saved.num_classes(), lines, place));
+                           MakeBatch(task.texts, task.saved.encoding, task.saved.num_classes(), examples));
     GBMOA_ASSIGN_OR_RETURN(const Prediction prediction, task.predictor->Predict(batch));
-    GBMOA_RETURN_IF_ERROR(CheckFinite(prediction, place));
+    GBMOA_RETURN_IF_ERROR(CheckFinite(prediction, [&](size_t i) { return examples[i].place; }));
     for (int64_t i = 0; i < prediction.size(); ++i) predicted.push_back(static_cast<double>(prediction.label(i)));
 
     std::string text = absl::StrCat("{\"n\": ", examples.size());

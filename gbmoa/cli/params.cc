@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <utility>
@@ -19,6 +18,7 @@
 #include "gbmoa/base/file.h"
 #include "gbmoa/base/json.h"
 #include "gbmoa/base/status_macros.h"
+#include "gbmoa/cli/adapted_task.h"
 #include "gbmoa/cli/command.h"
 #include "gbmoa/task/learner.h"
 
@@ -156,10 +156,7 @@ class ParamsCommand : public Command {
       }
     }
     const auto print = absl::GetFlag(FLAGS_json) ? Json : Table;
-    if (std::fputs(print(config, backbone->num_parameters(), num_classes, rows).c_str(), stdout) < 0) {
-      return absl::UnknownError("standard output: cannot write");
-    }
-    return absl::OkStatus();
+    return Print(print(config, backbone->num_parameters(), num_classes, rows));
   }
 };
 
