@@ -30,11 +30,15 @@ std::vector<int64_t> StepRows(int64_t num_examples, int64_t batch_size, int64_t 
 class AdaptedPredictor : public Predictor {
  public:
   // phi [1, P]; copied.
-  AdaptedPredictor(std::shared_ptr<const AdaptedEncoder> model, const at::Tensor& phi)
-      : model_(std::move(model)), phi_(phi.detach().clone()) {}
+  AdaptedPredictor(std::shared_ptr<const AdaptedEncoder> model, bool regression, const at::Tensor& phi)
+      : model_(std::move(model)), regression_(regression), phi_(phi.detach().clone()) {}
 
   absl::StatusOr<Prediction> Predict(const Batch& batch) const override {
     Prediction prediction;
+    if (regression_) {
+      GBMOA_ASSIGN_OR_RETURN(prediction.values, Logits(batch));
+      return prediction;
+    }
     prediction.num_classes = model_->max_classes();
     GBMOA_ASSIGN_OR_RETURN(prediction.probabilities,
                            Run(batch, [](const at::Tensor& logits) { return at::softmax(logits, -1); }));
@@ -51,11 +55,13 @@ class AdaptedPredictor : public Predictor {
   // What `of` makes of the logits, [n, C], in chunks of examples.
   absl::StatusOr<std::vector<float>> Run(const Batch& batch,
                                          const std::function<at::Tensor(const at::Tensor& logits)>& of) const {
+    if (batch.regression != regression_) {
+      return absl::InvalidArgumentError(regression_ ? "the model is of a regression, the batch of a classification"
+                                                    : "the model is of a classification, the batch of a regression");
+    }
     std::vector<float> outputs;
     for (int64_t begin = 0; begin < batch.size(); begin += kPredictChunk) {
-      std::vector<int64_t> rows(std::min(kPredictChunk, batch.size() - begin));
-      for (size_t i = 0; i < rows.size(); ++i) rows[i] = begin + static_cast<int64_t>(i);
-      Batch chunk = SelectExamples(batch, rows);
+      Batch chunk = SelectRange(batch, begin, std::min(begin + kPredictChunk, batch.size()));
       if (chunk.num_classes == 0) chunk.num_classes = model_->max_classes();
       const absl::StatusOr<PackedBatch> packed = model_->Pack({&chunk});
       if (!packed.ok()) {
@@ -75,8 +81,22 @@ class AdaptedPredictor : public Predictor {
   }
 
   std::shared_ptr<const AdaptedEncoder> model_;
+  bool regression_;
   at::Tensor phi_;
 };
+
+absl::Status CheckSupportSet(const Batch& support_set) {
+  const auto size = static_cast<size_t>(support_set.size());
+  if (size == 0) return absl::InvalidArgumentError("the support set is empty");
+  const size_t answers = support_set.regression ? support_set.targets.size() : support_set.labels.size();
+  const char* name = support_set.regression ? "targets" : "labels";
+  if (answers == 0) return absl::InvalidArgumentError(absl::StrCat("the support set has no ", name));
+  if (answers != size) {
+    return absl::InvalidArgumentError(absl::StrCat("the support set has ", size, " examples and ", answers, " ", name));
+  }
+  if (support_set.num_classes < 1) return absl::InvalidArgumentError("the support set has no classes");
+  return absl::OkStatus();
+}
 
 // Everything that keeps `parameters` from being the slices of `layout`.
 absl::Status CheckSlices(const ParameterLayout& layout, const std::map<std::string, std::vector<float>>& parameters) {
@@ -149,17 +169,14 @@ absl::StatusOr<Adaptation> FinetuningLearner::Adapt(const Batch& support_set, co
 
 absl::StatusOr<Adaptation> FinetuningLearner::Run(const Batch& support_set, const AdaptOptions& options,
                                                   int64_t num_steps) const {
-  if (support_set.size() == 0) return absl::InvalidArgumentError("the support set is empty");
-  if (support_set.labels.empty()) return absl::InvalidArgumentError("the support set has no labels");
-  if (support_set.labels.size() != support_set.size()) {
-    return absl::InvalidArgumentError(absl::StrCat("the support set has ", support_set.size(), " examples and ",
-                                                   support_set.labels.size(), " labels"));
-  }
-  if (support_set.num_classes < 1) return absl::InvalidArgumentError("the support set has no classes");
+  GBMOA_RETURN_IF_ERROR(CheckSupportSet(support_set));
   const absl::Time started = absl::Now();
   absl::Duration observing;
 
   const std::shared_ptr<const AdaptedEncoder> model = MakeModel(support_set.num_classes);
+  const auto make_predictor = [&](const at::Tensor& phi) {
+    return std::make_unique<AdaptedPredictor>(model, support_set.regression, phi);
+  };
   GBMOA_ASSIGN_OR_RETURN(const PackedBatch support, model->Pack({&support_set}));
   Adaptation adaptation;
   AdaptReport& report = adaptation.report;
@@ -169,7 +186,7 @@ absl::StatusOr<Adaptation> FinetuningLearner::Run(const Batch& support_set, cons
     ++next_mark;
     if (!options.observer) return absl::OkStatus();
     const absl::Time before = absl::Now();
-    absl::Status status = options.observer(step, AdaptedPredictor(model, phi));
+    absl::Status status = options.observer(step, *make_predictor(phi));
     observing += absl::Now() - before;
     return status;
   };
@@ -177,7 +194,8 @@ absl::StatusOr<Adaptation> FinetuningLearner::Run(const Batch& support_set, cons
   GBMOA_RETURN_IF_ERROR(CatchTorch([&]() -> absl::Status {
     GBMOA_ASSIGN_OR_RETURN(at::Tensor phi, StartingPoint(*model, support_set, RandomStream(options.seed, "start")));
     if (options.head_start == HeadStart::kPrototypes && model->head() == TaskHead::kUnitMean) {
-      phi = model->WithHead(phi, model->PrototypeHead(phi, support));
+      GBMOA_ASSIGN_OR_RETURN(const at::Tensor features, model->FeaturesInChunks(phi, support_set));
+      phi = model->WithHead(phi, AdaptedEncoder::PrototypeHeadOf(features, support, model->max_classes()));
     }
     FinetuningSteps steps(model, options_, phi, num_steps, options.seed);
     phi = at::Tensor();
@@ -199,13 +217,13 @@ absl::StatusOr<Adaptation> FinetuningLearner::Run(const Batch& support_set, cons
       if (outcome.moved) {
         report.last_loss = outcome.loss;
         report.flops += model->GradientFlops(batch->num_tokens());
+        report.tokens += batch->num_tokens();
         report.steps = step + 1;
       }
       if (!outcome.finite) break;
       GBMOA_RETURN_IF_ERROR(observe(step + 1, steps.phi()));
     }
-    if (report.finite || report.steps == 0)
-      adaptation.predictor = std::make_unique<AdaptedPredictor>(model, steps.phi());
+    if (report.finite || report.steps == 0) adaptation.predictor = make_predictor(steps.phi());
     return absl::OkStatus();
   }));
   if (adaptation.predictor == nullptr) {
@@ -234,7 +252,7 @@ absl::StatusOr<std::unique_ptr<Predictor>> FinetuningLearner::Restore(
       const std::vector<float>& values = parameters.at(slice.name);
       std::copy(values.begin(), values.end(), phi.mutable_data_ptr<float>() + slice.offset);
     }
-    predictor = std::make_unique<AdaptedPredictor>(model, phi.to(model->dtype()));
+    predictor = std::make_unique<AdaptedPredictor>(model, /*regression=*/false, phi.to(model->dtype()));
     return absl::OkStatus();
   }));
   return predictor;

@@ -29,6 +29,7 @@ namespace gbmoa {
 FinetuningOptions ReadFinetuningOptions(OptionReader& reader, const FinetuningOptions& defaults,
                                         bool meta_learns = false);
 
+// A regression's model has one output, its predictions are that output, and it is trained on squared errors.
 class FinetuningLearner : public Learner {
  public:
   FinetuningLearner(std::shared_ptr<const Backbone> backbone, std::shared_ptr<const AdaptationMethod> method,

@@ -43,7 +43,7 @@ class FinetuningSteps {
                   int64_t num_steps = 0, uint64_t seed = 0);
 
   struct Outcome {
-    double loss = 0;     // before the step, mean nats per example
+    double loss = 0;     // before the step, as AdaptReport's
     bool moved = false;  // false: loss or gradient was not finite, and φ is as before
     bool finite = true;  // of loss, gradient and the new φ
   };

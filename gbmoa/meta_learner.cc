@@ -20,8 +20,8 @@ constexpr char kMetaParameters[] = "meta_parameters";
 
 // A task as seen by the frozen encoder: what the task encoder reads, and how hard it looks.
 struct TaskView {
-  at::Tensor features;  // [n, D]
-  double difficulty = 0;
+  at::Tensor features;    // [n, D]
+  double difficulty = 0;  // 0 of a regression, whose outputs have no entropy
 };
 
 absl::StatusOr<TaskView> ViewTask(const std::shared_ptr<const Backbone>& backbone, const Batch& support_set) {
@@ -30,7 +30,8 @@ absl::StatusOr<TaskView> ViewTask(const std::shared_ptr<const Backbone>& backbon
   GBMOA_ASSIGN_OR_RETURN(const PackedBatch packed, frozen.Pack({&support_set}));
   const at::Tensor nothing = at::zeros({1, frozen.layout().size()}, frozen.dtype());
   TaskView view;
-  view.features = frozen.Features(nothing, packed);  // [n, D]
+  GBMOA_ASSIGN_OR_RETURN(view.features, frozen.FeaturesInChunks(nothing, support_set));
+  if (support_set.regression) return view;
   const at::Tensor head = AdaptedEncoder::PrototypeHeadOf(view.features, packed, support_set.num_classes);
   const at::Tensor logits = frozen.LogitsOf(view.features, frozen.WithHead(nothing, head), packed);
   const at::Tensor probabilities = at::softmax(logits, 1).to(at::kFloat).contiguous();  // [n, C]
@@ -40,6 +41,15 @@ absl::StatusOr<TaskView> ViewTask(const std::shared_ptr<const Backbone>& backbon
                        static_cast<double>(probabilities.size(0));
   }
   return view;
+}
+
+absl::StatusOr<Episode> ReadEpisode(const EpisodeSource& tasks, int64_t position) {
+  Episode episode = tasks.At(position);
+  if (episode.support_set.regression || episode.query_set.regression) {
+    return absl::InvalidArgumentError(absl::StrCat("task ", episode.task, " at position ", position,
+                                                   " is a regression: meta-training takes classifications"));
+  }
+  return episode;
 }
 
 absl::Status CheckReplayOrder(const std::vector<int64_t>& positions, int64_t steps, int64_t per_step) {
@@ -110,7 +120,8 @@ absl::Status MetaLearner::MetaTrain(const EpisodeSource& tasks, const MetaTrainO
     if (measures) {
       std::vector<double> difficulty;
       for (int64_t i = 0; i < num_tasks; ++i) {
-        GBMOA_ASSIGN_OR_RETURN(const TaskView view, ViewTask(backbone(), tasks.At(i).support_set));
+        GBMOA_ASSIGN_OR_RETURN(const Episode episode, ReadEpisode(tasks, i));
+        GBMOA_ASSIGN_OR_RETURN(const TaskView view, ViewTask(backbone(), episode.support_set));
         difficulty.push_back(view.difficulty);
         if (reads_features()) measured[i] = view.features;
       }
@@ -131,7 +142,8 @@ absl::Status MetaLearner::MetaTrain(const EpisodeSource& tasks, const MetaTrainO
       int max_classes = 0;
       for (int64_t b = 0; b < per_step; ++b) {
         const int64_t position = order.positions[step * per_step + b];
-        episodes.push_back(tasks.At(position));
+        GBMOA_ASSIGN_OR_RETURN(Episode episode, ReadEpisode(tasks, position));
+        episodes.push_back(std::move(episode));
         if (measures) {
           features.push_back(std::move(measured[position]));
         } else if (reads_features()) {

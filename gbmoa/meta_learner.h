@@ -38,7 +38,8 @@ class MetaLearner : public FinetuningLearner {
   // in that of a replay. The difficulty of a task is the entropy of the frozen encoder with a prototype head on its
   // support set (paper §3.4). The curriculum measures it beforehand, task by task from position 0 on; of a task that
   // waits only its support features are kept, [n, D] (1,000 tasks of 25 examples and D = 384: 38 MB), and no episode.
-  // Without the curriculum a task is read when its step comes.
+  // Without the curriculum a task is read when its step comes. Regressions are refused: a difficulty of theirs, and
+  // rates that suit squared errors of any unit, would be other choices than the paper's. Adapt takes them.
   absl::Status MetaTrain(const EpisodeSource& tasks, const MetaTrainOptions& options) override;
   bool meta_learns() const override { return true; }
   ParameterCounts CountParameters(int num_classes) const override;

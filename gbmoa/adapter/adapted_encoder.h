@@ -18,6 +18,7 @@ enum class TaskHead {
   // logits = 10 (W f + b)               f: Transformer::Features, unit norm
   //
   // Slices head.weight W [C, D], head.bias b [C]. The scale makes a head of unit-norm rows as sharp as a trained one.
+  // Of a regression C is 1 and the logit the predicted value.
   kUnitMean,
   // logits = W tanh(U h + u) + b        h: the last hidden state at the sequence's first position
   //
@@ -52,14 +53,18 @@ class AdaptedEncoder {
   at::Tensor StandardStart(const RandomStream& stream) const;
 
   at::Tensor Features(const at::Tensor& phi, const PackedBatch& batch) const;  // [n, D]; CHECKs for kUnitMean
-  at::Tensor Logits(const at::Tensor& phi, const PackedBatch& batch) const;    // [n, C], masked beyond a task's classes
+  // The same of one task, phi [1, P], a number of examples at a time, so that memory does not grow with n but for the
+  // result; no gradient. CHECKs that there are examples. Errors: those of Pack, which counts from a chunk's beginning.
+  absl::StatusOr<at::Tensor> FeaturesInChunks(const at::Tensor& phi, const Batch& batch) const;
+  at::Tensor Logits(const at::Tensor& phi, const PackedBatch& batch) const;  // [n, C], masked beyond a task's classes
   // The same for φ by its slices, [B, shape...] each, in layout() order: for whoever has a leaf for each. In a training
   // step `training` is the stream of what is random in it (AdaptationMethod::BindTraining).
   at::Tensor Logits(const std::vector<at::Tensor>& slices, const PackedBatch& batch,
                     const RandomStream* training = nullptr) const;
   // The same from features [n, D] that are there already: only phi's head is read. CHECKs for kUnitMean.
   at::Tensor LogitsOf(const at::Tensor& features, const at::Tensor& phi, const PackedBatch& batch) const;
-  // Mean cross-entropy of each task, nats: [B]. CHECKs that the batch is labelled.
+  // Mean cross-entropy of each task in nats, or mean squared error of a regression, in its targets' unit squared: [B].
+  // CHECKs that the batch is labelled.
   static at::Tensor Losses(const at::Tensor& logits, const PackedBatch& batch);
 
   // The head that makes ten times its product the softmax over -τ · 10 |f − μ_c|² of class prototypes μ_c, the mean
@@ -67,6 +72,14 @@ class AdaptedEncoder {
   //   W_c = 2 τ (μ_c − mean μ),   b_c = −τ (|μ_c|² − mean |μ|²)
   // Returns [B, C (D + 1)], the head's part of φ; no gradient. A class without examples gets a zero row. CHECKs for
   // kUnitMean.
+  //
+  // Of a regression, what can be known in closed form is ridge regression of the targets y_i on the features f_i (Hoerl
+  // and Kennard 1970): with w = 10 W and c = 10 b, the least
+  //   Σ_i (w f_i + c − y_i)² + λ |w|²,   λ = max(V, 1e-6),   V = mean_i |f_i − mean f|²
+  // That is the most probable w where w is normal beforehand and the features explain half of the targets' variance:
+  // noise / prior variance is then V, whatever the number of examples, their dimension and the unit. The floor keeps
+  // equal features, which differ by rounding only, from being told apart. Computed in float64. Targets that are all the
+  // same (of one example, too) give w = 0 and c their value.
   at::Tensor PrototypeHead(const at::Tensor& phi, const PackedBatch& batch) const;
   // The same from features [n, D] that are there already.
   static at::Tensor PrototypeHeadOf(const at::Tensor& features, const PackedBatch& batch, int max_classes);

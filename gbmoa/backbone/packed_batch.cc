@@ -1,9 +1,11 @@
 #include "gbmoa/backbone/packed_batch.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "gbmoa/base/status_macros.h"
 #include "gbmoa/base/torch.h"
 #include "gbmoa/base/torch_status.h"
 
@@ -14,12 +16,37 @@ constexpr double kMaskedLogit = -1e4;  // exp underflows to exactly 0, and no in
 
 at::Tensor LongTensor(const std::vector<int64_t>& values) { return at::tensor(values, at::kLong); }
 
+// That a task's labels or targets are as many as its examples, or none, and fit its kind.
+absl::Status CheckAnswers(const Batch& batch, size_t task) {
+  const auto error = [&](const auto&... message) {
+    return absl::InvalidArgumentError(absl::StrCat("task ", task, message...));
+  };
+  if (!batch.labels.empty() && batch.labels.size() != batch.size()) {
+    return error(": ", batch.labels.size(), " labels for ", batch.size(), " examples");
+  }
+  if (!batch.targets.empty() && batch.targets.size() != batch.size()) {
+    return error(": ", batch.targets.size(), " targets for ", batch.size(), " examples");
+  }
+  if (!batch.regression) {
+    if (!batch.targets.empty()) return error(": a classification with targets");
+    return absl::OkStatus();
+  }
+  if (batch.num_classes != 1) return error(": a regression of ", batch.num_classes, " classes, wanted 1");
+  if (!batch.labels.empty()) return error(": a regression with labels");
+  for (size_t i = 0; i < batch.targets.size(); ++i) {
+    if (!std::isfinite(batch.targets[i]))
+      return error(", example ", i, ": target ", batch.targets[i], " is not finite");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Pack(const std::vector<const Batch*>& tasks, const BackboneConfig& config, int max_classes,
                   int64_t prompt_tokens, at::ScalarType dtype, PackedBatch& packed) {
   packed.prompt_tokens = prompt_tokens;
   std::vector<int64_t> ids, type_ids, position_ids, prompt_rows, left, right, labels, is_pair;
   auto sequences = std::make_shared<std::vector<int64_t>>(1, 0);
   packed.task_tokens = packed.task_examples = packed.task_sequences = {0};
+  std::vector<float> targets;
   bool any_pair = false, all_labelled = true;
   const int64_t max_length = config.max_position_embeddings() - config.position_offset();
 
@@ -40,10 +67,11 @@ absl::Status Pack(const std::vector<const Batch*>& tasks, const BackboneConfig& 
       return absl::InvalidArgumentError(
           absl::StrCat("task ", task, ": ", tokens.num_sequences(), " sequences are not a number of pairs"));
     }
-    if (!batch.labels.empty() && batch.labels.size() != batch.size()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("task ", task, ": ", batch.labels.size(), " labels for ", batch.size(), " examples"));
+    if (batch.regression != tasks[0]->regression) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "task ", task, " is a ", batch.regression ? "regression" : "classification", ", and task 0 is none"));
     }
+    GBMOA_RETURN_IF_ERROR(CheckAnswers(batch, task));
     const bool pair = batch.encoding == Encoding::kPairApart;
     any_pair = any_pair || pair;
     for (int64_t s = 0; s < tokens.num_sequences(); ++s) {
@@ -88,7 +116,8 @@ absl::Status Pack(const std::vector<const Batch*>& tasks, const BackboneConfig& 
       }
       labels.push_back(batch.labels[i]);
     }
-    all_labelled = all_labelled && !batch.labels.empty();
+    targets.insert(targets.end(), batch.targets.begin(), batch.targets.end());
+    all_labelled = all_labelled && !(batch.regression ? batch.targets.empty() : batch.labels.empty());
     packed.task_tokens.push_back(static_cast<int64_t>(ids.size()));
     packed.task_sequences.push_back(first_sequence + tokens.num_sequences());
     packed.task_examples.push_back(packed.task_examples.back() + batch.size());
@@ -104,7 +133,8 @@ absl::Status Pack(const std::vector<const Batch*>& tasks, const BackboneConfig& 
     packed.right = LongTensor(right);
     packed.is_pair = LongTensor(is_pair).unsqueeze(1) > 0;
   }
-  if (all_labelled) packed.labels = LongTensor(labels);
+  if (all_labelled && tasks[0]->regression) packed.targets = at::tensor(targets).to(dtype);
+  if (all_labelled && !tasks[0]->regression) packed.labels = LongTensor(labels);
   if (prompt_tokens > 0) packed.prompt_rows = LongTensor(prompt_rows);
 
   const auto num_sequences = packed.num_sequences(), num_examples = packed.num_examples();

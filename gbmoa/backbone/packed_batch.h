@@ -24,7 +24,8 @@ struct PackedBatch {
   at::Tensor left, right;                  // [n] rows of S of an example's sides; right undefined without pairs
   at::Tensor first_rows;                   // [n] int64, rows of N where the left sides begin, with the prompt's first
   at::Tensor is_pair;                      // [n, 1] bool; undefined without pairs
-  at::Tensor labels;                       // [n] int64; undefined when a task is unlabelled
+  at::Tensor labels;                       // [n] int64; undefined when a task is unlabelled or a regression
+  at::Tensor targets;                      // [n] of labelled regressions; else undefined
   at::Tensor class_mask;                   // [n, C] 0 for a class of the example's task, -1e4 beyond
   at::Tensor example_tasks;                // [n] int64, each example's task
   at::Tensor example_weights;              // [n] 1 / examples of its task
@@ -40,8 +41,9 @@ struct PackedBatch {
 
 // max_classes = C: logits have that many columns, and a task's own classes are the first ones. dtype is the
 // activations'. Errors: InvalidArgument for an empty task, a token id, type or position outside the backbone's tables,
-// a label outside its task's classes, or more classes than max_classes; a batch whose parts have
-// different lengths; the message names task, example and value. ResourceExhausted when memory ends.
+// a label outside its task's classes, or more classes than max_classes; a batch whose parts have different lengths;
+// regressions together with classifications, a regression of other than one class, a target that is not finite; the
+// message names task, example and value. ResourceExhausted when memory ends.
 absl::StatusOr<PackedBatch> PackBatch(const std::vector<const Batch*>& tasks, const BackboneConfig& config,
                                       int max_classes, int64_t prompt_tokens, at::ScalarType dtype);
 

@@ -1,5 +1,7 @@
 #include "gbmoa/task/episode.h"
 
+#include <numeric>
+
 #include "glog/logging.h"
 
 namespace gbmoa {
@@ -22,6 +24,7 @@ void PackedTokens::Append(const PackedTokens& from, int64_t sequence) {
 Batch SelectExamples(const Batch& batch, const std::vector<int64_t>& rows) {
   Batch selected;
   selected.num_classes = batch.num_classes;
+  selected.regression = batch.regression;
   selected.encoding = batch.encoding;
   const int64_t per_example = batch.sequences_per_example();
   for (const int64_t row : rows) {
@@ -31,8 +34,16 @@ Batch SelectExamples(const Batch& batch, const std::vector<int64_t>& rows) {
       selected.tokens.Append(batch.tokens, s);
     }
     if (!batch.labels.empty()) selected.labels.push_back(batch.labels[row]);
+    if (!batch.targets.empty()) selected.targets.push_back(batch.targets[row]);
   }
   return selected;
+}
+
+Batch SelectRange(const Batch& batch, int64_t begin, int64_t end) {
+  CHECK_LE(begin, end);
+  std::vector<int64_t> rows(end - begin);
+  std::iota(rows.begin(), rows.end(), begin);
+  return SelectExamples(batch, rows);
 }
 
 }  // namespace gbmoa

@@ -34,8 +34,10 @@ enum class Encoding {
 // n examples of one task. With kPairApart, example i is sequences 2 i and 2 i + 1; otherwise it is sequence i.
 struct Batch {
   PackedTokens tokens;
-  std::vector<int64_t> labels;  // [n], each in {0, ..., num_classes - 1}; empty when not labelled
-  int num_classes = 0;
+  std::vector<int64_t> labels;  // [n], each in {0, ..., num_classes - 1}; empty when not labelled or a regression
+  std::vector<float> targets;   // [n] of a labelled regression: the wanted values, finite; else empty
+  int num_classes = 0;          // 1 of a regression: its one output
+  bool regression = false;
   Encoding encoding = Encoding::kOneSequence;
 
   int64_t sequences_per_example() const { return encoding == Encoding::kPairApart ? 2 : 1; }
@@ -44,6 +46,8 @@ struct Batch {
 
 // The rows `rows` of `batch`, in that order; a row may come twice.
 Batch SelectExamples(const Batch& batch, const std::vector<int64_t>& rows);
+// The rows begin ... end - 1.
+Batch SelectRange(const Batch& batch, int64_t begin, int64_t end);
 
 // One draw of a few-shot task: adapt on the support set, be judged on the query set.
 struct Episode {

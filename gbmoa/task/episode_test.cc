@@ -51,6 +51,33 @@ TEST(SelectExamplesTest, KeepsBothSidesOfAPair) {
   EXPECT_EQ(selected.size(), 2);
 }
 
+TEST(SelectExamplesTest, KeepsTheTargetsOfARegression) {
+  Batch batch = SixSequences(Encoding::kPairApart);
+  batch.regression = true;
+  batch.num_classes = 1;
+  batch.labels.clear();
+  batch.targets = {0.5, 2.5, 4};
+  const Batch selected = SelectExamples(batch, {2, 0, 2});
+  EXPECT_TRUE(selected.regression);
+  EXPECT_EQ(selected.num_classes, 1);
+  EXPECT_THAT(selected.targets, ElementsAre(4, 0.5, 4));
+  EXPECT_THAT(selected.labels, IsEmpty());
+  batch.targets.clear();
+  EXPECT_TRUE(SelectExamples(batch, {1}).regression);
+  EXPECT_THAT(SelectExamples(batch, {1}).targets, IsEmpty());
+  EXPECT_FALSE(SelectExamples(SixSequences(Encoding::kPairApart), {1}).regression);
+}
+
+TEST(SelectRangeTest, TakesNeighbours) {
+  const Batch texts = SixSequences(Encoding::kOneSequence);
+  const Batch selected = SelectRange(texts, 1, 4);
+  EXPECT_THAT(selected.tokens.ids, ElementsAre(10, 11, 20, 21, 22, 30));
+  EXPECT_THAT(selected.labels, ElementsAre(0, 1, 2));
+  EXPECT_EQ(SelectRange(texts, 6, 6).size(), 0);
+  EXPECT_DEATH(SelectRange(texts, 4, 7), "row < batch.size\\(\\)");
+  EXPECT_DEATH(SelectRange(texts, 4, 3), "begin <= end");
+}
+
 TEST(SelectExamplesTest, NoRowsAndNoLabels) {
   Batch batch = SixSequences(Encoding::kPairApart);
   const Batch nothing = SelectExamples(batch, {});

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 
+#include "glog/logging.h"
+
 namespace gbmoa {
 
 int64_t Prediction::label(int64_t i) const {
+  CHECK_GT(num_classes, 0) << "a regression has no labels";
   const auto begin = probabilities.begin() + i * num_classes;
   return std::max_element(begin, begin + num_classes) - begin;
 }

@@ -20,13 +20,16 @@ namespace gbmoa {
 
 class Backbone;
 
-// Class probabilities of n examples.
+// Class probabilities of n examples, or the values of a regression.
 struct Prediction {
-  int num_classes = 0;
-  std::vector<float> probabilities;  // [n, num_classes], row-major
+  int num_classes = 0;               // 0: a regression
+  std::vector<float> probabilities;  // [n, num_classes], row-major; empty of a regression
+  std::vector<float> values;         // [n] of a regression, in the unit of its targets; else empty
 
-  int64_t size() const { return num_classes == 0 ? 0 : static_cast<int64_t>(probabilities.size()) / num_classes; }
-  // The most probable class of example i; the lowest one of equals.
+  int64_t size() const {
+    return static_cast<int64_t>(num_classes == 0 ? values.size() : probabilities.size() / num_classes);
+  }
+  // The most probable class of example i; the lowest one of equals. CHECKs that there are classes.
   int64_t label(int64_t i) const;
 };
 
@@ -35,10 +38,11 @@ class Predictor {
  public:
   virtual ~Predictor() = default;
   // A batch without a number of classes (0) has the model's; of one with fewer, the model's further ones are masked.
-  // Errors: InvalidArgument if the batch does not fit the model (number of classes, token ids out of range).
+  // Errors: InvalidArgument if the batch does not fit the model (number of classes, regression or not, token ids out of
+  // range).
   virtual absl::StatusOr<Prediction> Predict(const Batch& batch) const = 0;
-  // Unnormalised log-probabilities, [n, num_classes] row-major: what Predict takes the softmax of. Errors: those of
-  // Predict; Unimplemented where there are none.
+  // Unnormalised log-probabilities, [n, num_classes] row-major: what Predict takes the softmax of; of a regression the
+  // values, [n]. Errors: those of Predict; Unimplemented where there are none.
   virtual absl::StatusOr<std::vector<float>> Logits(const Batch& batch) const;
 
   // Everything that belongs to this task, by name ("head.weight", "layer.0.attention.adapter.down.weight", ...): as
@@ -54,8 +58,9 @@ struct ParameterCounts {
   int64_t backbone = 0;  // of the frozen encoder
 };
 
-// How a task's linear head starts. The same for every method that is compared, since it decides more than the method. A
-// head with a layer of its own (option "head" = "tanh") has its own start either way, with the outputs at zero.
+// How a task's linear head starts: from the support set's class prototypes (a regression's by ridge regression), or
+// with outputs of zero. The same for every method that is compared, since it decides more than the method. A head with
+// a layer of its own (option "head" = "tanh") has its own start either way, with the outputs at zero.
 enum class HeadStart { kPrototypes, kZero };
 
 struct AdaptOptions {
@@ -71,11 +76,13 @@ struct AdaptOptions {
 // What an adaptation cost and how it went.
 struct AdaptReport {
   int steps = 0;
-  double seconds = 0;     // without the observer
-  double flops = 0;       // of the products with weight matrices, counted, not measured
-  double first_loss = 0;  // support loss before the first step, mean nats per example of its batch
-  double last_loss = 0;   // at the last step
-  bool finite = true;     // false: a non-finite loss or gradient stopped the run; φ is the last finite one
+  double seconds = 0;  // without the observer
+  double flops = 0;    // of the products with weight matrices, counted, not measured
+  // Support loss before the first step, mean per example of its batch: nats, or squared errors of a regression.
+  double first_loss = 0;
+  double last_loss = 0;  // at the last step
+  bool finite = true;    // false: a non-finite loss or gradient stopped the run; φ is the last finite one
+  int64_t tokens = 0;    // of the examples of all steps
 };
 
 struct Adaptation {
@@ -114,22 +121,25 @@ class Learner {
  public:
   virtual ~Learner() = default;
 
-  // Learns across tasks. Learners that do not meta-learn return OK at once. Errors: Aborted if more than half of the
-  // steps were not finite; InvalidArgument if replay_order has not steps · tasks_per_step positions or one is negative;
-  // what on_order and on_step say.
+  // Learns across tasks, which are classifications. Learners that do not meta-learn return OK at once. Errors: Aborted
+  // if more than half of the steps were not finite; InvalidArgument if replay_order has not steps · tasks_per_step
+  // positions or one is negative, or for a task that is a regression; what on_order and on_step say.
   virtual absl::Status MetaTrain(const EpisodeSource& tasks, const MetaTrainOptions& options);
   virtual bool meta_learns() const { return false; }
 
   // Adapts a copy of the model to one task. Const and deterministic in its arguments: several tasks may be adapted at
-  // once from several threads. Errors: InvalidArgument for an empty or unlabelled support set.
+  // once from several threads. Errors: InvalidArgument for an empty or unlabelled support set, and for a target that is
+  // not finite.
   virtual absl::StatusOr<Adaptation> Adapt(const Batch& support_set, const AdaptOptions& options) const = 0;
 
   // The predictor whose Parameters() are `parameters`, which predicts what the one did that they came from; nothing of
-  // MetaTrain is needed. Errors: InvalidArgument naming every slice that is missing, unknown, of another size, or not
-  // finite; Unimplemented for a learner that keeps no parameters.
+  // MetaTrain is needed. Of classifications only: nothing in a regression's parameters tells them from those of one
+  // class. Errors: InvalidArgument naming every slice that is missing, unknown, of another size, or not finite;
+  // Unimplemented for a learner that keeps no parameters.
   virtual absl::StatusOr<std::unique_ptr<Predictor>> Restore(
       int num_classes, const std::map<std::string, std::vector<float>>& parameters) const;
 
+  // A regression counts as one class.
   virtual ParameterCounts CountParameters(int num_classes) const = 0;
   // Vectors that it puts before each sequence; the encoder takes so many tokens fewer.
   virtual int64_t prompt_tokens() const { return 0; }

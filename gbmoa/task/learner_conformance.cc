@@ -36,6 +36,23 @@ Batch WordBatch(int classes, int per_class, Encoding encoding, uint64_t seed) {
 Batch EightTexts(uint64_t seed = 1) { return WordBatch(2, 4, Encoding::kOneSequence, seed); }
 Batch EightPairs(uint64_t seed = 1) { return WordBatch(2, 4, Encoding::kPairApart, seed); }
 
+// A regression of texts or pairs.
+Batch Values(int size, Encoding encoding, uint64_t seed) {
+  return RandomRegression(size, encoding, GetConformanceBackbone().vocab_size, RandomStream(seed, "conformance"));
+}
+
+double MeanSquare(const std::vector<float>& values) {
+  double sum = 0;
+  for (const float value : values) sum += static_cast<double>(value) * value;
+  return sum / static_cast<double>(values.size());
+}
+
+double Variance(const std::vector<float>& values) {
+  double sum = 0;
+  for (const float value : values) sum += value;
+  return MeanSquare(values) - std::pow(sum / static_cast<double>(values.size()), 2);
+}
+
 // Two-way tasks of texts and three-way tasks of pairs by turns.
 class SyntheticTasks : public EpisodeSource {
  public:
@@ -112,6 +129,16 @@ class LearnerConformanceTest : public testing::TestWithParam<std::string> {
     EXPECT_THAT(prediction, IsOk());
     EXPECT_EQ(prediction->size(), batch.size());
     return prediction->probabilities;
+  }
+
+  static std::vector<float> PredictedValues(const Predictor& predictor, const Batch& batch) {
+    const absl::StatusOr<Prediction> prediction = predictor.Predict(batch);
+    EXPECT_THAT(prediction, IsOk());
+    EXPECT_EQ(prediction->num_classes, 0);
+    EXPECT_TRUE(prediction->probabilities.empty());
+    EXPECT_EQ(prediction->size(), batch.size());
+    EXPECT_TRUE(AllFinite(prediction->values));
+    return prediction->values;
   }
 
   // A reference trains nothing, before or at a task: its counts say so. Learning is not asked of it.
@@ -230,7 +257,138 @@ TEST_P(LearnerConformanceTest, OverfitsEightExamples) {
   }
 }
 
-// A linear head alone would pass the test above: here it may not move, and the rest has to do the work.
+TEST_P(LearnerConformanceTest, FitsEightValues) {
+  const std::unique_ptr<Learner> learner = MakeReady(IfKnown({{"head_learning_rate", "0.01"}, {"weight_decay", "0"}}));
+  const bool is_reference = IsReference(*learner);
+  const uint64_t fingerprint = GetConformanceBackbone().fingerprint();
+  for (const Encoding encoding : {Encoding::kOneSequence, Encoding::kPairApart}) {
+    const Batch support_set = Values(8, encoding, 1);
+    const double spread = Variance(support_set.targets);
+    const auto error = [&](const Predictor& predictor) {
+      std::vector<float> differences = PredictedValues(predictor, support_set);
+      for (size_t i = 0; i < differences.size(); ++i) differences[i] -= support_set.targets[i];
+      return MeanSquare(differences);
+    };
+    Parameters start;
+    double start_error = 0;
+    AdaptOptions options = Steps(4);
+    options.marks = {0};
+    options.observer = [&](int, const Predictor& predictor) {
+      start = predictor.Parameters();
+      start_error = error(predictor);
+      return absl::OkStatus();
+    };
+    const Adaptation adaptation = Adapt(*learner, support_set, options);
+    EXPECT_LT(start_error, 0.9 * spread) << "a head of ridge regression knows more than the mean";
+
+    const Parameters end = adaptation.predictor->Parameters();
+    int64_t head = 0, body = 0;
+    for (const auto& [name, values] : end) {
+      (absl::StartsWith(name, "head.") ? head : body) += static_cast<int64_t>(values.size());
+      if (absl::EndsWith(name, "attention.self.key.bias")) continue;  // has no gradient but rounding
+      EXPECT_EQ(start[name] == values, is_reference) << name;
+    }
+    EXPECT_EQ(learner->CountParameters(1).head, head);
+    EXPECT_EQ(learner->CountParameters(1).per_task, body);
+    if (is_reference) continue;
+
+    EXPECT_NEAR(adaptation.report.first_loss, start_error, 1e-4 * start_error);  // float32
+    options = Steps(300);
+    options.head_start = HeadStart::kZero;
+    const Adaptation from_zero = Adapt(*learner, support_set, options);
+    EXPECT_NEAR(from_zero.report.first_loss, MeanSquare(support_set.targets), 1e-4);  // every value is 0: float32
+    EXPECT_LT(from_zero.report.last_loss, 0.1 * spread);
+    EXPECT_LT(error(*from_zero.predictor), 0.1 * spread);
+    EXPECT_TRUE(from_zero.report.finite);
+  }
+  EXPECT_EQ(GetConformanceBackbone().fingerprint(), fingerprint);
+  if (!Knows("head") || learner->meta_learns()) return;
+
+  const Batch support_set = Values(8, Encoding::kOneSequence, 1);
+  const auto tanh = Make({{"head", "tanh"}, {"head_learning_rate", "0.02"}});
+  const Adaptation adaptation = Adapt(*tanh, support_set, Steps(300));
+  EXPECT_NEAR(adaptation.report.first_loss, MeanSquare(support_set.targets), 1e-4);  // W = 0: float32
+  EXPECT_LT(adaptation.report.last_loss, 0.05 * Variance(support_set.targets));
+  EXPECT_EQ(PredictedValues(*adaptation.predictor, Values(3, Encoding::kOneSequence, 2)).size(), 3u);
+}
+
+TEST_P(LearnerConformanceTest, ValuesDependOnTheSeedAndTheirOwnExampleOnly) {
+  for (const Encoding encoding : {Encoding::kOneSequence, Encoding::kPairApart}) {
+    const auto adapt = [&] { return Adapt(*MakeReady(), Values(8, encoding, 1), Steps(5, 3)).predictor; };
+    const std::unique_ptr<Predictor> predictor = adapt();
+    Batch batch = Values(150, encoding, 2);  // many enough to be cut into pieces
+    const std::vector<float> together = PredictedValues(*predictor, batch);
+    EXPECT_EQ(PredictedValues(*adapt(), batch), together);
+    batch.targets.clear();
+    batch.num_classes = 0;
+    EXPECT_EQ(PredictedValues(*predictor, batch), together) << "targets were read";
+    EXPECT_THAT(predictor->Logits(batch), IsOkAndHolds(together));
+    for (const int64_t i : {0, 63, 64, 149}) {
+      const std::vector<float> alone = PredictedValues(*predictor, SelectExamples(batch, {i}));
+      ASSERT_EQ(alone.size(), 1u);
+      EXPECT_NEAR(alone[0], together[i], 1e-4) << i;  // float32, other shapes
+    }
+    EXPECT_TRUE(PredictedValues(*predictor, SelectExamples(batch, {})).empty());
+  }
+}
+
+TEST_P(LearnerConformanceTest, KeepsRegressionsAndClassificationsApart) {
+  const std::unique_ptr<Learner> learner = MakeReady();
+  const Batch eight = Values(8, Encoding::kOneSequence, 1);
+  const auto regression = Adapt(*learner, eight, Steps(1)), classification = Adapt(*learner, EightTexts(), Steps(1));
+  EXPECT_THAT(regression.predictor->Predict(EightTexts()),
+              StatusIs(kInvalidArgument, HasSubstr("the model is of a regression")));
+  EXPECT_THAT(regression.predictor->Logits(EightTexts()),
+              StatusIs(kInvalidArgument, HasSubstr("the model is of a regression")));
+  EXPECT_THAT(classification.predictor->Predict(eight),
+              StatusIs(kInvalidArgument, HasSubstr("the model is of a classification")));
+  const struct {
+    const char* name;
+    std::function<void(Batch&)> spoil;
+    std::string message;
+  } cases[] = {
+      {"empty", [](Batch& b) { b.tokens = {}, b.targets = {}; }, "the support set is empty"},
+      {"no targets", [](Batch& b) { b.targets = {}; }, "the support set has no targets"},
+      {"too few", [](Batch& b) { b.targets.pop_back(); }, "the support set has 8 examples and 7 targets"},
+      {"no classes", [](Batch& b) { b.num_classes = 0; }, "the support set has no classes"},
+      {"two classes", [](Batch& b) { b.num_classes = 2; }, "a regression of 2 classes, wanted 1"},
+      {"labels, too", [](Batch& b) { b.labels.assign(8, 0); }, "a regression with labels"},
+      {"NaN", [](Batch& b) { b.targets[5] = std::nanf(""); }, "example 5: target nan is not finite"},
+      {"infinite", [](Batch& b) { b.targets[0] = INFINITY; }, "example 0: target inf is not finite"},
+  };
+  for (const auto& test : cases) {
+    Batch support_set = eight;
+    test.spoil(support_set);
+    EXPECT_THAT(learner->Adapt(support_set, Steps(2)), StatusIs(kInvalidArgument, HasSubstr(test.message)))
+        << test.name;
+  }
+
+  if (!learner->meta_learns()) return;
+  class RegressionAtOne : public EpisodeSource {
+   public:
+    explicit RegressionAtOne(bool in_query_set) : in_query_set_(in_query_set) {}
+    Episode At(uint64_t position) const override {
+      Episode episode = SyntheticTasks().At(position);
+      if (position == 1) {
+        (in_query_set_ ? episode.query_set : episode.support_set) = Values(4, Encoding::kOneSequence, 1);
+      }
+      return episode;
+    }
+
+   private:
+    bool in_query_set_;
+  };
+  MetaTrainOptions options;
+  options.steps = 2;
+  for (const bool in_query_set : {false, true}) {
+    for (const char* curriculum : {"true", "false"}) {
+      EXPECT_THAT(Make(IfKnown({{"curriculum", curriculum}}))->MetaTrain(RegressionAtOne(in_query_set), options),
+                  StatusIs(kInvalidArgument, HasSubstr("task synthetic/1 at position 1 is a regression")));
+    }
+  }
+}
+
+// A linear head alone would pass OverfitsEightExamples: here it may not move, and the rest has to do the work.
 TEST_P(LearnerConformanceTest, LearnsWithoutItsHead) {
   const std::unique_ptr<Learner> learner =
       MakeReady(IfKnown({{"learning_rate", "0.01"}, {"head_learning_rate", "0"}, {"weight_decay", "0"}}));

@@ -1,4 +1,4 @@
-// Test-only: labelled examples of random words.
+// Test-only: examples of random words, labelled or with targets.
 #ifndef GBMOA_TASK_RANDOM_BATCH_H_
 #define GBMOA_TASK_RANDOM_BATCH_H_
 
@@ -27,6 +27,16 @@ inline Batch RandomBatch(int classes, int per_class, Encoding encoding, uint64_t
       batch.tokens.offsets.push_back(static_cast<int64_t>(batch.tokens.ids.size()));
     }
   }
+  return batch;
+}
+
+// `size` examples as above with targets in 0 to 5.
+inline Batch RandomRegression(int size, Encoding encoding, uint64_t vocab_size, const RandomStream& stream) {
+  Batch batch = RandomBatch(1, size, encoding, vocab_size, stream);
+  batch.regression = true;
+  batch.labels.clear();
+  const RandomStream targets = stream.Substream(1);
+  for (int i = 0; i < size; ++i) batch.targets.push_back(static_cast<float>(5 * targets.Uniform(i)));
   return batch;
 }
 
