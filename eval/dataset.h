@@ -15,6 +15,10 @@ struct Example {
   std::string text_a;
   std::string text_b;  // empty unless the dataset has pairs
   int64_t label = 0;   // class index; not read where the dataset is not labelled
+  double target = 0;   // of a regression, in place of the label
+  int64_t group = -1;  // of a grouped dataset: the question that this is an answer to
+  std::string answer;  // of a grouped dataset: the answer as text
+  std::string id;      // as the benchmark calls the example, for files that it is sent; may be empty
 };
 
 struct Dataset {
@@ -23,6 +27,9 @@ struct Dataset {
   std::vector<std::string> class_names;  // in the order of the class indices
   bool pairs = false;                    // examples have two texts
   bool labelled = true;
+  bool regression = false;  // examples have a target, not a label; there are no classes
+  // Several neighbouring examples are answers to one question: classes are 0 (wrong) and 1 (right).
+  bool grouped = false;
   Encoding encoding = Encoding::kOneSequence;
   std::vector<Example> examples;
 
@@ -31,10 +38,12 @@ struct Dataset {
 };
 
 // Errors: InvalidArgument, naming dataset, split and example (counted from 1), if there are fewer than two classes, two
-// classes of one name, Encoding::kPairApart without pairs, or a label that is no class.
+// classes of one name, classes or groups of a regression, Encoding::kPairApart without pairs, a label that is no class,
+// a target that is not finite, groups with other than two classes, or whose examples are not neighbours.
 absl::Status ValidateDataset(const Dataset& dataset);
 
-// How many examples each class has: [num_classes]. CHECKs that the labels are classes.
+// How many examples each class has: [num_classes], zeros if not labelled, nothing of a regression. CHECKs that the
+// labels are classes.
 std::vector<int64_t> ClassCounts(const Dataset& dataset);
 
 }  // namespace gbmoa

@@ -1,6 +1,7 @@
 #include "eval/task_config.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <set>
 #include <system_error>
@@ -71,6 +72,85 @@ absl::Status ValidateWordnet(const WordnetTask& task, TaskConfig::Encoding encod
   return absl::OkStatus();
 }
 
+absl::Status ValidateSplit(const FileTask::Split& split, const std::string& field) {
+  if (split.name().empty() ||
+      split.name().find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") != std::string::npos) {
+    return Invalid(absl::StrCat(field, ".name"), "lower-case letters, digits and '_'", split.name());
+  }
+  if (split.files_size() == 0) return Invalid(absl::StrCat(field, ".files"), "at least one", "");
+  for (int i = 0; i < split.files_size(); ++i) {
+    const std::string& file = split.files(i);
+    const std::string slashes = absl::StrCat("/", file, "/");
+    // Nothing outside the data root is read.
+    if (file.empty() || file[0] == '/' || absl::StrContains(slashes, "/../")) {
+      return Invalid(absl::StrCat(field, ".files[", i, "]"), "a path below the data root", file);
+    }
+  }
+  if (split.official_rows() < 0) {
+    return Invalid(absl::StrCat(field, ".official_rows"), "0 or more", absl::StrCat(split.official_rows()));
+  }
+  if (split.official_questions() < 0 || (split.official_questions() > 0 && split.official_rows() > 0)) {
+    return Invalid(absl::StrCat(field, ".official_questions"), "0 or more, and none beside official_rows",
+                   absl::StrCat(split.official_questions()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateFiles(const FileTask& task) {
+  if (task.layout().empty()) return Invalid("files.layout", "a layout of eval/readers", "");
+  if (task.splits_size() == 0) return Invalid("files.splits", "at least one", "");
+  std::set<std::string> names, values;
+  for (int i = 0; i < task.splits_size(); ++i) {
+    const std::string field = absl::StrCat("files.splits[", i, "]");
+    GBMOA_RETURN_IF_ERROR(ValidateSplit(task.splits(i), field));
+    if (!names.insert(task.splits(i).name()).second) {
+      return Invalid(absl::StrCat(field, ".name"), "a name that no other split has", task.splits(i).name());
+    }
+  }
+  if (!task.encoding_of_text().empty() && task.encoding_of_text() != "latin-1") {
+    return Invalid("files.encoding_of_text", "nothing or latin-1", task.encoding_of_text());
+  }
+  if (task.has_range()) {
+    if (task.classes_size() > 0) return Invalid("files.classes", "none of a regression", task.classes(0).value());
+    // Written so that NaN fails too.
+    if (!(std::isfinite(task.range().low()) && std::isfinite(task.range().high()) &&
+          task.range().low() < task.range().high())) {
+      return Invalid("files.range", "low < high", absl::StrCat(task.range().low(), " to ", task.range().high()));
+    }
+    return absl::OkStatus();
+  }
+  if (task.classes_size() < 2)
+    return Invalid("files.classes", "at least 2, or a range", absl::StrCat(task.classes_size()));
+  names.clear();
+  for (int i = 0; i < task.classes_size(); ++i) {
+    const FileTask::Class& c = task.classes(i);
+    const std::string field = absl::StrCat("files.classes[", i, "]");
+    if (c.value().empty()) return Invalid(absl::StrCat(field, ".value"), "what files call it", "");
+    if (!values.insert(c.value()).second) {
+      return Invalid(absl::StrCat(field, ".value"), "a value that no other class has", c.value());
+    }
+    const std::string& name = c.name().empty() ? c.value() : c.name();
+    if (!names.insert(name).second) {
+      return Invalid(absl::StrCat(field, ".name"), "a name that no other class has", name);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateMetrics(const TaskConfig& config) {
+  if (config.metrics_size() == 0) return Invalid("metrics", "at least one", "");
+  std::set<std::string> metrics, official;
+  for (const std::string& metric : config.metrics()) {
+    if (metric.empty() || !metrics.insert(metric).second) return Invalid("metrics", "names, each once", metric);
+  }
+  for (const std::string& metric : config.official_metrics()) {
+    if (metrics.count(metric) == 0 || !official.insert(metric).second) {
+      return Invalid("official_metrics", "some of metrics, each once", metric);
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status ValidateTaskConfig(const TaskConfig& config) {
@@ -79,15 +159,21 @@ absl::Status ValidateTaskConfig(const TaskConfig& config) {
     return Invalid("name", "letters, digits, '_', '-' and '/'", config.name());
   }
   if (config.suite().empty()) return Invalid("suite", "a name", "");
-  if (config.metrics_size() == 0) return Invalid("metrics", "at least one", "");
+  GBMOA_RETURN_IF_ERROR(ValidateMetrics(config));
   if (!TaskConfig::Encoding_IsValid(config.encoding()) || config.encoding() == TaskConfig::ENCODING_UNSPECIFIED) {
     return Invalid("encoding", "ONE_SEQUENCE or PAIR_APART", absl::StrCat(config.encoding()));
   }
   if (config.max_tokens() < 3 || config.max_tokens() > kMaxTokensLimit) {
     return Invalid("max_tokens", absl::StrCat("3 to ", kMaxTokensLimit), absl::StrCat(config.max_tokens()));
   }
-  if (config.source_case() != TaskConfig::kWordnet) return Invalid("source", "wordnet", "nothing");
-  return ValidateWordnet(config.wordnet(), config.encoding());
+  switch (config.source_case()) {
+    case TaskConfig::kWordnet:
+      return ValidateWordnet(config.wordnet(), config.encoding());
+    case TaskConfig::kFiles:
+      return ValidateFiles(config.files());
+    default:
+      return Invalid("source", "wordnet or files", "nothing");
+  }
 }
 
 absl::StatusOr<TaskConfig> LoadTaskConfig(const std::string& path) {

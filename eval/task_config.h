@@ -11,7 +11,8 @@
 
 namespace gbmoa {
 
-// Errors: InvalidArgument, naming the field and the value.
+// Errors: InvalidArgument, naming the field and the value. Whether a layout, its fields or a metric exist is known only
+// to the programs that have them: LoadFileTaskSplit and EvaluateTask check those.
 absl::Status ValidateTaskConfig(const TaskConfig& config);
 
 // Errors: LoadTextproto's; InvalidArgument with the path for what ValidateTaskConfig says, and if the file is not

@@ -117,16 +117,33 @@ absl::StatusOr<TokenizedDataset> TokenizedDataset::Create(const Dataset& dataset
   refs.reserve(dataset.examples.size());
   for (int64_t i = 0; i < dataset.size(); ++i) {
     ExampleRef ref;
-    ref.label = dataset.labelled ? static_cast<int32_t>(dataset.examples[i].label) : 0;
+    if (dataset.labelled) {
+      ref.label = static_cast<int32_t>(dataset.examples[i].label);
+      ref.target = static_cast<float>(dataset.examples[i].target);
+    }
     ref.first = static_cast<int32_t>(apart ? 2 * i : i);
     if (apart) ref.second = ref.first + 1;
     refs.push_back(ref);
   }
-  return TokenizedDataset(TokenTable(std::move(packed)), std::move(refs), dataset.num_classes(), dataset.labelled);
+  return TokenizedDataset(TokenTable(std::move(packed)), std::move(refs),
+                          dataset.regression ? 1 : dataset.num_classes(), dataset.labelled, dataset.regression);
 }
 
-TokenizedDataset::TokenizedDataset(TokenTable table, std::vector<ExampleRef> refs, int num_classes, bool labelled)
-    : table_(std::move(table)), refs_(std::move(refs)), num_classes_(num_classes), labelled_(labelled) {}
+TokenizedDataset::TokenizedDataset(TokenTable table, std::vector<ExampleRef> refs, int num_classes, bool labelled,
+                                   bool regression)
+    : table_(std::move(table)),
+      refs_(std::move(refs)),
+      num_classes_(num_classes),
+      labelled_(labelled),
+      regression_(regression) {}
+
+Batch TokenizedDataset::BatchOf(absl::Span<const ExampleRef> refs) const {
+  Batch batch = gbmoa::MakeBatch(table_, refs, num_classes_, labelled_ && !regression_);
+  batch.regression = regression_;
+  if (!labelled_ || !regression_) return batch;
+  for (const ExampleRef& ref : refs) batch.targets.push_back(ref.target);
+  return batch;
+}
 
 Batch TokenizedDataset::MakeBatch(absl::Span<const int64_t> rows) const {
   std::vector<ExampleRef> selected;
@@ -136,9 +153,9 @@ Batch TokenizedDataset::MakeBatch(absl::Span<const int64_t> rows) const {
     CHECK_LT(row, size());
     selected.push_back(refs_[row]);
   }
-  return gbmoa::MakeBatch(table_, selected, num_classes_, labelled_);
+  return BatchOf(selected);
 }
 
-Batch TokenizedDataset::AllExamples() const { return gbmoa::MakeBatch(table_, refs_, num_classes_, labelled_); }
+Batch TokenizedDataset::AllExamples() const { return BatchOf(refs_); }
 
 }  // namespace gbmoa

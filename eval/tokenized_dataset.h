@@ -47,6 +47,7 @@ struct ExampleRef {
   int32_t first = -1;
   int32_t second = -1;  // -1: one sequence
   int32_t label = 0;
+  float target = 0;  // of a regression
 };
 
 // The examples `refs`, in that order. CHECKs that all or none have a second sequence; that is what the batch's encoding
@@ -62,7 +63,7 @@ class TokenizedDataset {
                                                  const std::string& cache_folder = "");
 
   int64_t size() const { return static_cast<int64_t>(refs_.size()); }
-  int num_classes() const { return num_classes_; }
+  int num_classes() const { return num_classes_; }  // as batches have it: 1 of a regression
   const std::vector<ExampleRef>& refs() const { return refs_; }
 
   // The examples `rows`, in that order; a row may come twice. CHECKs the rows.
@@ -70,12 +71,14 @@ class TokenizedDataset {
   Batch AllExamples() const;
 
  private:
-  TokenizedDataset(TokenTable table, std::vector<ExampleRef> refs, int num_classes, bool labelled);
+  TokenizedDataset(TokenTable table, std::vector<ExampleRef> refs, int num_classes, bool labelled, bool regression);
+
+  Batch BatchOf(absl::Span<const ExampleRef> refs) const;
 
   TokenTable table_;
   std::vector<ExampleRef> refs_;
   int num_classes_;
-  bool labelled_;
+  bool labelled_, regression_;
 };
 
 }  // namespace gbmoa

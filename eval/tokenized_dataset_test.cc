@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -106,6 +107,29 @@ TEST(TokenizedDataset, UnlabelledHasNoLabels) {
   EXPECT_THAT(ClassCounts(dataset), ElementsAre(0, 0));
 }
 
+TEST(TokenizedDataset, RegressionHasTargets) {
+  Dataset dataset = Pairs(Encoding::kOneSequence);
+  dataset.class_names.clear();
+  dataset.regression = true;
+  dataset.examples[0].target = 3.8;
+  dataset.examples[1].target = -1;
+  auto tokenized = TokenizedDataset::Create(dataset, ByteTokenizer(), 10);
+  ASSERT_THAT(tokenized, IsOk());
+  EXPECT_EQ(tokenized->num_classes(), 1);
+  const Batch batch = tokenized->MakeBatch({1, 0, 1});
+  EXPECT_TRUE(batch.regression);
+  EXPECT_EQ(batch.num_classes, 1);
+  EXPECT_THAT(batch.labels, IsEmpty());
+  EXPECT_THAT(batch.targets, ElementsAre(-1, 3.8f, -1));
+  EXPECT_THAT(tokenized->AllExamples().targets, ElementsAre(3.8f, -1));
+  EXPECT_THAT(ClassCounts(dataset), IsEmpty());
+  dataset.labelled = false;
+  tokenized = TokenizedDataset::Create(dataset, ByteTokenizer(), 10);
+  ASSERT_THAT(tokenized, IsOk());
+  EXPECT_TRUE(tokenized->AllExamples().regression);
+  EXPECT_THAT(tokenized->AllExamples().targets, IsEmpty());
+}
+
 TEST(TokenizedDataset, NamesTheExampleThatIsWrong) {
   struct Case {
     const char* name;
@@ -123,6 +147,31 @@ TEST(TokenizedDataset, NamesTheExampleThatIsWrong) {
       {"same class", [](Dataset* d) { d->class_names[1] = "no"; }, absl::StatusCode::kInvalidArgument,
        "two classes are called 'no'"},
       {"no pairs", [](Dataset* d) { d->pairs = false; }, absl::StatusCode::kInvalidArgument, "there are no pairs"},
+      {"classes of a regression", [](Dataset* d) { d->regression = true; }, absl::StatusCode::kInvalidArgument,
+       "mine/train: a regression has neither classes nor groups"},
+      {"target",
+       [](Dataset* d) {
+         d->class_names.clear();
+         d->regression = true;
+         d->examples[1].target = std::nan("");
+       },
+       absl::StatusCode::kInvalidArgument, "mine/train: example 2 has target nan"},
+      {"no group", [](Dataset* d) { d->grouped = true; }, absl::StatusCode::kInvalidArgument,
+       "mine/train: example 1 has no group"},
+      {"groups of three classes",
+       [](Dataset* d) {
+         d->grouped = true;
+         d->class_names.push_back("maybe");
+       },
+       absl::StatusCode::kInvalidArgument, "mine/train: answers are wrong or right, but there are 3 classes"},
+      {"group in two places",
+       [](Dataset* d) {
+         d->grouped = true;
+         d->examples.push_back(d->examples[0]);
+         d->examples[0].group = d->examples[2].group = 4;
+         d->examples[1].group = 7;
+       },
+       absl::StatusCode::kInvalidArgument, "mine/train: example 3 has group 4, others of which stand before"},
       {"bad first text", [](Dataset* d) { d->examples[1].text_a = "x!"; }, absl::StatusCode::kDataLoss,
        "mine/train: example 2: bad byte in 'x!'"},
       {"bad second text", [](Dataset* d) { d->examples[0].text_b = "y!"; }, absl::StatusCode::kDataLoss,

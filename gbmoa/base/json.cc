@@ -3,7 +3,9 @@
 #include <set>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "gbmoa/base/file.h"
 #include "gbmoa/base/status_macros.h"
 #include "gbmoa/base/utf8.h"
@@ -63,6 +65,14 @@ absl::StatusOr<json> ParseJson(absl::string_view name, absl::string_view text) {
   }
   if (!problem.empty()) return absl::DataLossError(absl::StrCat(name, ": ", problem));
   return value;
+}
+
+absl::StatusOr<json> ParseJsonLine(absl::string_view place, absl::string_view line) {
+  absl::StatusOr<json> value = ParseJson("", line);
+  if (value.ok()) return value;
+  absl::string_view message = value.status().message();  // ":1:COLUMN: what", or ": what"
+  if (absl::ConsumePrefix(&message, ":1:")) return absl::DataLossError(absl::StrCat(place, ":", message));
+  return absl::DataLossError(absl::StrCat(place, ":1", message));
 }
 
 absl::StatusOr<json> LoadJson(const std::string& path, int64_t max_bytes) {

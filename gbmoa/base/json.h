@@ -15,6 +15,10 @@ namespace gbmoa {
 // bad UTF-8, a key that comes twice in an object, more than 100 levels, anything after the value.
 absl::StatusOr<nlohmann::json> ParseJson(absl::string_view name, absl::string_view text);
 
+// Line LINE of a file of one value a line; `place` is "FILE:LINE". Errors: those of ParseJson, as "FILE:LINE:COLUMN:
+// what".
+absl::StatusOr<nlohmann::json> ParseJsonLine(absl::string_view place, absl::string_view line);
+
 // Errors: those of ReadFile and ParseJson.
 absl::StatusOr<nlohmann::json> LoadJson(const std::string& path, int64_t max_bytes = 64 << 20);
 

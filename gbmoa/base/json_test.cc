@@ -108,5 +108,12 @@ TEST(Utf8Test, LineAndColumn) {
   EXPECT_EQ(LineAndColumn("\n\n", 2), "3:1");
 }
 
+TEST(JsonTest, LinesHaveTheirPlace) {
+  EXPECT_THAT(ParseJsonLine("f:7", "[1]\r"), IsOk());
+  EXPECT_THAT(ParseJsonLine("f:7", "[1] x"), StatusIs(absl::StatusCode::kDataLoss, StartsWith("f:7:5: syntax error")));
+  EXPECT_THAT(ParseJsonLine("f:7", R"({"a": 1, "a": 2})"),
+              StatusIs(absl::StatusCode::kDataLoss, "f:7:1: 'a' comes twice"));
+}
+
 }  // namespace
 }  // namespace gbmoa

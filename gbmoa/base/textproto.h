@@ -17,9 +17,10 @@ class Message;
 namespace gbmoa {
 
 // Parses `text` into `message`; `name` is what errors call it.
-// Errors: InvalidArgument "NAME:LINE:COLUMN: what" for bad syntax, an unknown or repeated field, a value that its field
-// cannot hold, text or string fields that are not UTF-8, more than 100 levels of messages.
-// Ranges are not checked, and protobuf reads "nan" and "inf" as numbers: that is for whoever knows what a field means.
+// Errors: InvalidArgument "NAME:LINE:COLUMN: what (in FIELD)" for bad syntax, an unknown or repeated field, a value
+// that its field cannot hold, text that is not UTF-8, more than 100 levels of messages; "NAME: FIELD: what" for a
+// string that is not UTF-8, a number that is not finite, a key twice in a map. FIELD is a path, "wordnet.classes.name".
+// Ranges are not checked: that is for whoever knows what a field means.
 absl::Status ParseTextproto(absl::string_view name, absl::string_view text, google::protobuf::Message* message);
 
 // Errors: NotFound and the other errors of ReadFile; InvalidArgument as above, and for more than 1 MiB.

@@ -9,6 +9,7 @@
 #include "gbmoa/base/testing.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/descriptor.pb.h"
+#include "google/protobuf/struct.pb.h"
 #include "gtest/gtest.h"
 
 namespace gbmoa {
@@ -71,6 +72,50 @@ TEST(TextprotoTest, Refuses) {
     EXPECT_THAT(message, StatusIs(absl::StatusCode::kInvalidArgument, StartsWith("f.textproto:"))) << c.name;
     EXPECT_THAT(message, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(c.message))) << c.name;
   }
+}
+
+// RELIABILITY.md R22.
+TEST(TextprotoTest, NamesTheField) {
+  const struct {
+    std::string name, text, message;
+  } kCases[] = {
+      {"syntax", "name: 'a'\nfield {\n  number: }\n", "f.textproto:3:11: Expected integer, got: } (in field.number)"},
+      {"overflow", "field { name: 'a' } field { number: 2147483648 name: 'b' }",
+       "f.textproto:1:37: Integer out of range (2147483648) (in field.number)"},
+      {"below", "nested_type { field { label: 'x' } }",
+       "f.textproto:1:30: Expected integer or identifier, got: 'x' (in nested_type.field.label)"},
+      {"after a message", "field { number: 1 }\nname: 3", "f.textproto:2:7: Expected string, got: 3 (in name)"},
+      {"negative", "field { number: -2147483649 }",
+       "f.textproto:1:18: Integer out of range (2147483649) (in field.number)"},
+  };
+  for (const auto& c : kCases) {
+    EXPECT_THAT(Parse(c.text), StatusIs(absl::StatusCode::kInvalidArgument, c.message)) << c.name;
+  }
+}
+
+TEST(TextprotoTest, RefusesNumbersThatAreNoneAndKeysTwice) {
+  google::protobuf::Struct message;
+  const struct {
+    std::string text, message;
+  } kCases[] = {
+      {"fields { key: 'lr' value { number_value: nan } }",
+       "f.textproto: fields[0].value.number_value: expected a finite number, found nan"},
+      {"fields { key: 'lr' value { number_value: -inf } }",
+       "f.textproto: fields[0].value.number_value: expected a finite number, found -inf"},
+      {"fields { key: 'lr' value { number_value: 1e999 } }",
+       "f.textproto: fields[0].value.number_value: expected a finite number, found inf"},
+      {"fields { key: 'lr' value { number_value: 1 } } fields { key: 'lr' value { number_value: 2 } }",
+       "f.textproto: fields[1]: key 'lr' comes twice"},
+  };
+  for (const auto& c : kCases) {
+    EXPECT_THAT(ParseTextproto("f.textproto", c.text, &message),
+                StatusIs(absl::StatusCode::kInvalidArgument, c.message))
+        << c.text;
+  }
+  ASSERT_THAT(
+      ParseTextproto("f.textproto", "fields { key: 'a' } fields { key: 'b' value { number_value: 3 } }", &message),
+      IsOk());
+  EXPECT_EQ(message.fields().at("b").number_value(), 3);
 }
 
 TEST(TextprotoTest, LoadNamesTheFile) {

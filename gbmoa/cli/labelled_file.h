@@ -33,7 +33,7 @@ struct LabelledText {
 //
 // Errors: NotFound; InvalidArgument for another ending, and for a header of a .jsonl file; DataLoss
 // "FILE:LINE:COLUMN: what" for bytes that are not UTF-8, a NUL, another number of columns or field, an empty label, an
-// unfinished quote; DataLoss "FILE: has no examples".
+// unfinished quote, a row of a table above kMaxRowBytes (delimited.h); DataLoss "FILE: has no examples".
 absl::StatusOr<std::vector<LabelledText>> ReadLabelledFile(const std::string& path, bool header);
 
 }  // namespace gbmoa
