@@ -15,7 +15,8 @@
 #include "gbmoa/base/status_macros.h"
 #include "glog/logging.h"
 
-ABSL_FLAG(std::string, task, "", "folder of an adapted task, as adapt and import write it");
+ABSL_FLAG(std::string, task, "",
+          "folder of an adapted task, as adapt and import write it; for metrics a benchmark's task, e.g. glue/mrpc");
 
 namespace gbmoa {
 namespace {
