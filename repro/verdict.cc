@@ -10,8 +10,6 @@
 namespace gbmoa {
 namespace {
 
-constexpr double kConfidence = 0.90;  // each side of the margin is then tested at 5 %
-
 std::string IntervalText(const DifferenceInterval& interval, double margin) {
   return absl::StrFormat("difference %+.4g, 90 %% interval %+.4g to %+.4g, margin %.4g", interval.difference,
                          interval.low, interval.high, margin);
@@ -50,7 +48,7 @@ Judgement JudgeCell(const Summary& ours, int64_t failed_runs, const std::optiona
     return {Verdict::kNotAttempted, "UNDERSPECIFIED: no expected value was written down before the run"};
   }
   const Summary& theirs = expected->summary;
-  const DifferenceInterval interval = WelchInterval(ours, theirs, kConfidence);
+  const DifferenceInterval interval = SafeWelchInterval(ours, theirs, kVerdictConfidence);
   if (ours.n < 2) return {Verdict::kInconclusive, "one run is never enough", interval};
   if (expected->exact) {
     const double difference = ours.mean - theirs.mean;
@@ -60,24 +58,37 @@ Judgement JudgeCell(const Summary& ours, int64_t failed_runs, const std::optiona
             {difference, difference, difference, 0}};
   }
   if (theirs.n < 2) return {Verdict::kInconclusive, "the expected value comes from one run", interval};
+  Judgement judgement{Verdict::kInconclusive, IntervalText(interval, margin), interval};
+  const MarginTest test = TestMargin(ours, theirs, margin);
+  judgement.p_within = test.within;
+  judgement.p_outside = test.outside;
   if (interval.low >= -margin && interval.high <= margin) {
-    return {Verdict::kReproduced, IntervalText(interval, margin), interval};
+    judgement.verdict = Verdict::kReproduced;
+    return judgement;
   }
   if (interval.low > margin || interval.high < -margin) {
-    return {
-        Verdict::kNotReproduced,
-        absl::StrCat(interval.difference > 0 ? "higher" : "lower", " than expected: ", IntervalText(interval, margin)),
-        interval};
+    judgement.verdict = Verdict::kNotReproduced;
+    judgement.why = absl::StrCat(interval.difference > 0 ? "higher" : "lower", " than expected: ", judgement.why);
+    return judgement;
   }
-  if (!n_counts_runs) return {Verdict::kInconclusive, IntervalText(interval, margin), interval};
-  std::string needed = "no number of runs below 10000 would decide if the difference stayed as it is";
-  int64_t runs = SamplesToDecide(ours, theirs, margin, kConfidence, /*both=*/false);
-  if (runs > 0) {
-    needed = absl::StrCat(runs, " runs would decide if mean and spread stayed as they are");
-  } else if ((runs = SamplesToDecide(ours, theirs, margin, kConfidence, /*both=*/true)) > 0) {
-    needed = absl::StrCat(runs, " runs would decide, with as many behind the expected value, which has ", theirs.n);
+  if (!n_counts_runs) return judgement;
+  const auto runs = [&](bool both) { return SamplesToDecide(ours, theirs, margin, kVerdictConfidence, both); };
+  if ((judgement.runs_to_decide = runs(/*both=*/false)) > 0) {
+    absl::StrAppend(&judgement.why, "; ", judgement.runs_to_decide,
+                    " runs would decide if mean and spread stayed as they are");
+  } else if ((judgement.runs_to_decide = runs(/*both=*/true)) > 0) {
+    absl::StrAppend(&judgement.why, "; ", judgement.runs_to_decide,
+                    " runs would decide, with as many behind the expected value, which has ", theirs.n);
+  } else {
+    absl::StrAppend(&judgement.why, "; no number of runs below 10000 would decide if the difference stayed as it is");
   }
-  return {Verdict::kInconclusive, absl::StrCat(IntervalText(interval, margin), "; ", needed), interval, runs};
+  return judgement;
+}
+
+double PowerToReproduce(int64_t n_ours, int64_t n_theirs, double sd_ours, double sd_theirs, double margin,
+                        double difference) {
+  if (n_ours < 2 || n_theirs < 2) return 0;
+  return PowerWithinMargin(n_ours, n_theirs, sd_ours, sd_theirs, margin, difference, kVerdictConfidence);
 }
 
 Summary CrossedSummary(const Summary& repetitions, const Summary& episodes) {

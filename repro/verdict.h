@@ -1,4 +1,5 @@
-// The verdict of a cell: was the value that was written down before the run found again?
+// The verdict of a cell: was the value that was written down before the run found again? What each verdict claims and
+// how often it errs: docs/verdicts.md.
 #ifndef GBMOA_REPRO_VERDICT_H_
 #define GBMOA_REPRO_VERDICT_H_
 
@@ -33,16 +34,27 @@ struct Judgement {
   std::string why;
   DifferenceInterval interval;  // ours minus expected, 90 %
   int64_t runs_to_decide = 0;   // of INCONCLUSIVE, where a number of runs would decide
+  // Where a test was made, its two p-values (MarginTest): of REPRODUCED and of NOT_REPRODUCED.
+  std::optional<double> p_within, p_outside;
 };
 
-// Welch's 90 % interval of ours minus expected: inside ±margin REPRODUCED, wholly outside NOT_REPRODUCED (better than
-// expected counts too), straddling INCONCLUSIVE with the number of runs that would decide. That is two one-sided tests
-// at 5 %: a cell whose true difference is at the margin is called REPRODUCED in at most 5 % of all runs, and likewise
-// NOT_REPRODUCED (Welch's degrees of freedom are an approximation: 6 % where one side has three runs and the other
-// ten). One run is never REPRODUCED. An infinite or NaN value is a run that failed. `n_counts_runs` is false where the
-// summaries are crossed: then nothing is said of how many runs would decide. CHECKs margin > 0.
+constexpr double kVerdictConfidence = 0.90;  // of the interval: each side of the margin is then tested at 5 %
+
+// The 90 % interval of ours minus expected: inside ±margin REPRODUCED, wholly outside NOT_REPRODUCED (better than
+// expected counts too), straddling INCONCLUSIVE with the number of runs that would decide. It is Welch's interval, made
+// as much wider as it takes (SafeWelchInterval: a hundredth of itself for five runs on each side) for this to hold of
+// normal values whatever their variances: a cell whose true difference is at the margin or beyond is called REPRODUCED
+// in at most 5 % of all runs; one whose true difference is at the margin or below is called NOT_REPRODUCED in at most
+// 5 % of all runs by the bound that is nearer (and, where the margin is narrower than the standard error, in up to 5 %
+// by the other). One run is never REPRODUCED. An infinite or NaN value is a run that failed. `n_counts_runs` is false
+// where the summaries are crossed: then nothing is said of how many runs would decide. CHECKs margin > 0.
 Judgement JudgeCell(const Summary& ours, int64_t failed_runs, const std::optional<ExpectedValue>& expected,
                     double margin, bool n_counts_runs = true);
+
+// The probability that JudgeCell says REPRODUCED, of normal values with these numbers of runs, standard deviations and
+// true difference; 0 where one side has one run.
+double PowerToReproduce(int64_t n_ours, int64_t n_theirs, double sd_ours, double sd_theirs, double margin,
+                        double difference = 0);
 
 // A mean over R repetitions of the same E episodes, as a summary with the error that it has when both repetitions and
 // episodes could have been others: squared standard error a + b with a = repetitions.sd^2 / R over the repetitions'
