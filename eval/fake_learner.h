@@ -62,6 +62,7 @@ class FakeLearner : public Learner {
     Adaptation adaptation;
     adaptation.predictor = std::make_unique<Answers>(script_.right(last, support_set, options.seed));
     adaptation.report = {last, script_.seconds, 1e9 * last, 2.0, 0.5, !diverges};
+    adaptation.report.tokens = 10 * last;
     return adaptation;
   }
 
@@ -77,12 +78,17 @@ class FakeLearner : public Learner {
   }
 
  private:
-  // Right on the first `right` examples, one class off on the others.
+  // Right on the first `right` examples, one class off on the others; of a regression off by 1.
   class Answers : public Predictor {
    public:
     explicit Answers(int64_t right) : right_(right) {}
     absl::StatusOr<Prediction> Predict(const Batch& batch) const override {
       Prediction prediction;
+      if (batch.regression) {
+        prediction.values = batch.targets;
+        for (int64_t i = right_; i < batch.size(); ++i) prediction.values[i] += 1;
+        return prediction;
+      }
       prediction.num_classes = batch.num_classes;
       prediction.probabilities.assign(batch.size() * batch.num_classes, 0);
       for (int64_t i = 0; i < batch.size(); ++i) {

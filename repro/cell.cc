@@ -1,11 +1,14 @@
 #include "repro/cell.h"
 
+#include <cmath>
 #include <limits>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 
 namespace gbmoa {
 namespace {
@@ -41,7 +44,11 @@ std::string CellName(const Cell& cell) {
 Json CellToJson(const Cell& cell) {
   Json curve = Json::array();
   for (const CurvePoint& point : cell.run.curve) {
-    curve.push_back({point.step, point.accuracy, point.macro_f1, point.degenerate});
+    Json values = Json::object();
+    for (size_t i = 0; i < point.values.size(); ++i) {
+      values[cell.run.metrics.at(i)] = std::isfinite(point.values[i]) ? Json(point.values[i]) : Json();
+    }
+    curve.push_back({{"step", point.step}, {"degenerate", point.degenerate}, {"values", std::move(values)}});
   }
   const AdaptReport& report = cell.run.report;
   const ParameterCounts& parameters = cell.run.parameters;
@@ -52,10 +59,12 @@ Json CellToJson(const Cell& cell) {
                {"meta_seed", cell.meta_seed},
                {"shots", cell.shots},
                {"replicate", cell.replicate},
-               {"curve", std::move(curve)},  // [step, accuracy, macro-F1, some class never predicted]
+               {"metrics", cell.run.metrics},  // the first one stands for the task
+               {"curve", std::move(curve)},
                {"n_test", cell.run.num_test},
                {"steps", report.steps},
                {"seconds", report.seconds},
+               {"tokens", report.tokens},
                {"flops", report.flops},
                {"first_loss", report.first_loss},
                {"last_loss", report.last_loss},
@@ -82,13 +91,25 @@ absl::StatusOr<Cell> CellFromJson(const Json& json) {
     cell.meta_seed = json.at("meta_seed");
     cell.shots = json.at("shots");
     cell.replicate = json.at("replicate");
-    for (const Json& point : json.at("curve")) {
-      cell.run.curve.push_back({point.at(0), Number(point.at(1)), Number(point.at(2)), point.at(3)});
+    cell.run.metrics = json.at("metrics").get<std::vector<std::string>>();
+    for (const Json& json_point : json.at("curve")) {
+      CurvePoint point;
+      point.step = json_point.at("step");
+      point.degenerate = json_point.at("degenerate");
+      point.macro_f1 = std::numeric_limits<double>::quiet_NaN();
+      for (const std::string& metric : cell.run.metrics) {
+        point.values.push_back(Number(json_point.at("values").at(metric)));
+        if (metric == "macro_f1") point.macro_f1 = point.values.back();
+      }
+      if (point.values.empty()) return absl::DataLossError("a curve without metrics");
+      point.accuracy = point.values[0];
+      cell.run.curve.push_back(std::move(point));
     }
     cell.run.num_test = json.at("n_test");
     AdaptReport& report = cell.run.report;
     report.steps = json.at("steps");
     report.seconds = Number(json.at("seconds"));
+    report.tokens = json.at("tokens");
     report.flops = Number(json.at("flops"));
     report.first_loss = Number(json.at("first_loss"));
     report.last_loss = Number(json.at("last_loss"));
@@ -104,6 +125,16 @@ absl::StatusOr<Cell> CellFromJson(const Json& json) {
   } catch (const Json::exception& error) {
     return absl::DataLossError(error.what());
   }
+}
+
+std::string PredictionsText(const TaskRun& run) {
+  std::string text;
+  for (size_t i = 0; i < run.predictions.size(); ++i) {
+    absl::StrAppendFormat(&text, "%.9g", run.predictions[i]);
+    if (!run.scores.empty()) absl::StrAppendFormat(&text, "\t%.9g", run.scores[i]);
+    text += '\n';
+  }
+  return text;
 }
 
 void RemoveTimes(Json* json) {

@@ -25,15 +25,22 @@ struct Cell {
   TaskRun run;
   int64_t peak_rss_bytes = 0;  // of the whole process so far
   std::string error;           // empty, or why there is no run
+  std::string not_attempted;   // empty, or why there could be none, "MISSING_DATA: ..."; it has no file then
+
+  bool has_run() const { return error.empty() && not_attempted.empty(); }
 };
 
 // The name of a cell's file: unique within a table, of letters, digits, '_', '-' and '.'.
 std::string CellName(const Cell& cell);
 
-// All but the predictions, which have a file of their own. Losses that are not finite become null, and NaN again.
+// All but predictions and scores. Numbers that are not finite become null, and NaN again.
 Json CellToJson(const Cell& cell);
 // Errors: DataLoss naming the field.
 absl::StatusOr<Cell> CellFromJson(const Json& json);
+
+// What a file of predictions holds: a line an example, the class index or the value, and of answers to questions a tab
+// and the score. Nine digits, which tell all float32 apart.
+std::string PredictionsText(const TaskRun& run);
 
 // For predicates and tests: what a run measured may differ from another run's only here. Removes seconds, memory, start
 // times and what follows from them, at any depth.

@@ -3,6 +3,7 @@
 #define GBMOA_REPRO_FIGURE_H_
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -43,6 +44,31 @@ struct RangePanel {
   int width = 430;            // that its letters are made for; the page may scale it
 };
 
+// Bars of several series beside each other, in groups, with intervals.
+struct BarPanel {
+  std::string name;  // of its files; letters, digits, '_'
+  std::string y_label;
+  std::vector<std::pair<std::string, std::string>>
+      groups;                     // below the bars: a word, and one below it that may be empty
+  std::vector<Series> series;     // a value a group; NaN: no bar. Hollow where dashed; low and high are the intervals
+  int width = 440, height = 280;  // that its letters are made for; the page may scale it
+};
+
+// What something costs against how good it is: a mark each with its name beside it.
+struct CostPoint {
+  std::string title;
+  std::string color;
+  bool hollow = false;
+  double x = 0, y = 0;  // drawn if x > 0 and both are finite
+  double low, high;     // of y; NaN: none
+};
+struct CostPanel {
+  std::string name;              // of its files; letters, digits, '_'
+  std::string x_label, y_label;  // x is on a logarithmic axis
+  std::vector<CostPoint> points;
+  int width = 440, height = 320;  // that its letters are made for; the page may scale it
+};
+
 // The axis for panels that are to be compared: from the least to the greatest of all their numbers and 0, of intervals
 // no more than `most` from 0.
 void ShareAxis(std::vector<RangePanel>* panels, double most = 25);
@@ -55,6 +81,8 @@ bool HaveGnuplot();
 // what it says; and those of writing.
 absl::StatusOr<std::string> DrawPanel(const Panel& panel, const std::string& folder);
 absl::StatusOr<std::string> DrawRanges(const RangePanel& panel, const std::string& folder);
+absl::StatusOr<std::string> DrawBars(const BarPanel& panel, const std::string& folder);
+absl::StatusOr<std::string> DrawCosts(const CostPanel& panel, const std::string& folder);
 
 }  // namespace gbmoa
 

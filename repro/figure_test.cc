@@ -1,9 +1,13 @@
 #include "repro/figure.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cstdlib>
 #include <limits>
 #include <string>
 
+#include "gbmoa/base/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -37,6 +41,13 @@ TEST(DrawPanelTest, DrawsCurvesThatCanStandBesideOthers) {
   EXPECT_THAT(*svg, HasSubstr("id=\"composite_gnuplot"));
 }
 
+TEST(DrawPanelTest, TheFolderMayBeRelative) {
+  if (!HaveGnuplot()) GTEST_SKIP() << "gnuplot is not installed";
+  ASSERT_EQ(chdir(testing::TempDir().c_str()), 0);
+  mkdir("relative", 0777);
+  EXPECT_TRUE(DrawPanel(TwoCurves(), "relative").ok());
+}
+
 TEST(DrawPanelTest, MissingValuesLeaveGaps) {
   if (!HaveGnuplot()) GTEST_SKIP() << "gnuplot is not installed";
   Panel panel = TwoCurves();
@@ -61,6 +72,66 @@ TEST(DrawRangesTest, DrawsWhatIsThere) {
   panel.rows.resize(3);
   panel.rows.erase(panel.rows.begin(), panel.rows.begin() + 2);
   svg = DrawRanges(panel, testing::TempDir());  // nothing to draw
+  EXPECT_TRUE(svg.ok()) << svg.status();
+}
+
+TEST(DrawBarsTest, DrawsGroupsOfBarsWithIntervals) {
+  if (!HaveGnuplot()) GTEST_SKIP() << "gnuplot is not installed";
+  const double kNone = std::numeric_limits<double>::quiet_NaN();
+  BarPanel panel;
+  panel.name = "bars";
+  panel.y_label = "accuracy, %";
+  panel.groups = {{"mrpc", ""}, {"a_b<c>&{d}", "subset"}, {"cola", ""}};
+  panel.series = {{"LoRA_{x}", "#009e73", false, {80, kNone, -12}, {70, kNone, -250}, {130, kNone, 3}},
+                  {"Frozen", "#555555", true, {60, 40, 10}, {}, {}}};
+  absl::StatusOr<std::string> svg = DrawBars(panel, testing::TempDir());
+  ASSERT_TRUE(svg.ok()) << svg.status();
+  EXPECT_THAT(*svg, StartsWith("<svg"));
+  EXPECT_THAT(*svg, HasSubstr("mrpc"));
+  EXPECT_THAT(*svg, HasSubstr("subset"));
+  EXPECT_THAT(*svg, HasSubstr("a_b&lt;c>&amp;{d}"));  // neither markup of the page nor of gnuplot
+  EXPECT_THAT(*svg, HasSubstr("<title>LoRA_{x}</title>"));
+  EXPECT_THAT(*svg, HasSubstr("id=\"bars_gnuplot"));
+  // Percentages end at 100, and an axis holds what is below 0.
+  const absl::StatusOr<std::string> script = ReadFile(JoinPath(testing::TempDir(), "bars.gnuplot"), 1 << 20);
+  ASSERT_TRUE(script.ok());
+  EXPECT_THAT(*script, HasSubstr("set yrange [-100:100]"));
+  panel.series.clear();
+  svg = DrawBars(panel, testing::TempDir());  // nothing to draw
+  EXPECT_TRUE(svg.ok()) << svg.status();
+}
+
+TEST(DrawCostsTest, NamesStandBesideTheirMarks) {
+  if (!HaveGnuplot()) GTEST_SKIP() << "gnuplot is not installed";
+  const double kNone = std::numeric_limits<double>::quiet_NaN();
+  CostPanel panel;
+  panel.name = "cost";
+  panel.x_label = "seconds a task";
+  panel.y_label = "accuracy, %";
+  panel.points = {{"cheap & good's", "#0072b2", false, 0.5, 80, 78, 82},
+                  {"same place", "#d55e00", true, 0.5, 80, kNone, kNone},
+                  {"far and uncertain", "#009e73", false, 400, 75, -40, 200},
+                  {"free", "#555555", false, 0, 60, 58, 62},
+                  {"not run", "#555555", false, 1, kNone, kNone, kNone}};
+  absl::StatusOr<std::string> svg = DrawCosts(panel, testing::TempDir());
+  ASSERT_TRUE(svg.ok()) << svg.status();
+  EXPECT_THAT(*svg, StartsWith("<svg"));
+  EXPECT_THAT(*svg, HasSubstr("cheap &amp; good's"));
+  EXPECT_THAT(*svg, HasSubstr("same place"));
+  EXPECT_THAT(*svg, Not(HasSubstr("not run")));
+  EXPECT_THAT(*svg, Not(HasSubstr("free")));  // nothing costs 0 on a logarithmic axis
+  const absl::StatusOr<std::string> script = ReadFile(JoinPath(testing::TempDir(), "cost.gnuplot"), 1 << 20);
+  ASSERT_TRUE(script.ok());
+  EXPECT_THAT(*script, HasSubstr("set yrange [60:90]"));  // an interval counts for no more than 15 points
+  EXPECT_THAT(*script, HasSubstr("'1' 1, '10' 10, '100' 100"));
+  // Two marks at one place: the second name is drawn elsewhere.
+  const auto line = [&](const std::string& title) {
+    const size_t at = script->find("set label '" + title);
+    return at == std::string::npos ? "" : script->substr(script->find(" at screen", at), 30);
+  };
+  EXPECT_NE(line("cheap"), line("same place"));
+  panel.points.clear();
+  svg = DrawCosts(panel, testing::TempDir());  // nothing to draw
   EXPECT_TRUE(svg.ok()) << svg.status();
 }
 

@@ -30,6 +30,21 @@ std::string Text(const Json& json, const char* key) {
   return found != json.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
+// What a results file does not have reads as null.
+const Json& At(const Json& json, const std::string& key) {
+  static const auto* const kNull = new Json;
+  const auto found = json.find(key);
+  return found == json.end() ? *kNull : *found;
+}
+
+std::vector<std::string> Strings(const Json& array) {
+  std::vector<std::string> strings;
+  for (const Json& one : array) {
+    if (one.is_string()) strings.push_back(one);
+  }
+  return strings;
+}
+
 std::string Fixed(const Json& value, int decimals) {
   return value.is_number() ? absl::StrFormat("%.*f", decimals, value.get<double>()) : "–";
 }
@@ -53,9 +68,121 @@ std::string OptionsText(const Json& options) {
   return absl::StrJoin(texts, ", ");
 }
 
-std::string SuiteTitle(std::string suite) {
+// What the results file says of a task, in whichever place.
+struct ReportTask {
+  std::string name, suite;
+  std::string subset;   // what is missing to the official data; empty: nothing
+  std::string missing;  // why it was not run; empty: it was
+  bool development = false;
+  int64_t num_test = -1;  // -1: unknown
+  std::vector<std::string> metrics, official_metrics;
+};
+
+class TaskList {
+ public:
+  explicit TaskList(const Json& result) {
+    for (const Json& task : At(result, "data")) {
+      ReportTask* const facts = Find(Text(task, "task"), Text(task, "suite"));
+      facts->subset = Text(task, "subset");
+      facts->missing = Text(task, "missing");
+      facts->development = At(task, "development") == true;
+      facts->metrics = Strings(At(task, "metrics"));
+      facts->official_metrics = Strings(At(task, "official_metrics"));
+      if (At(task, "n_test").is_number()) facts->num_test = task["n_test"];
+    }
+    for (const Json& row : At(result, "rows")) {
+      for (const Json& task : At(row, "tasks")) {
+        ReportTask* const facts = Find(Text(task, "task"), Text(task, "suite"));
+        if (facts->subset.empty()) facts->subset = Text(task, "subset");
+        if (facts->num_test < 0 && At(task, "n_test").is_number()) facts->num_test = task["n_test"];
+        if (!facts->metrics.empty()) continue;
+        for (const auto& [metric, value] : At(task, "metrics").items()) facts->metrics.push_back(metric);
+      }
+    }
+    std::map<std::string, int> uses;
+    for (const ReportTask& facts : facts_) ++uses[LastPart(facts.name)];
+    for (const ReportTask& facts : facts_) {
+      const std::string name = uses[LastPart(facts.name)] > 1 ? facts.name : LastPart(facts.name);
+      names_[facts.name] = name;
+    }
+  }
+
+  const std::vector<ReportTask>& all() const { return facts_; }
+  const ReportTask* Find(const std::string& task) const {
+    for (const ReportTask& facts : facts_) {
+      if (facts.name == task) return &facts;
+    }
+    return nullptr;
+  }
+  // As short as it is unique: "mrpc".
+  std::string Name(const std::string& task) const {
+    const auto found = names_.find(task);
+    return found == names_.end() ? task : found->second;
+  }
+  bool IsSubset(const std::string& task) const {
+    const ReportTask* const facts = Find(task);
+    return facts != nullptr && !facts->subset.empty();
+  }
+  // No number of a subset stands without the word.
+  std::string Title(const std::string& task) const {
+    return absl::StrCat(Name(task), IsSubset(task) ? " (subset)" : "");
+  }
+  // Of what comes from all tasks of a suite, or from the named ones.
+  std::string SubsetNote(const std::string& suite, const std::vector<std::string>& tasks) const {
+    for (const ReportTask& facts : facts_) {
+      const bool counts =
+          tasks.empty() ? facts.suite == suite : std::find(tasks.begin(), tasks.end(), facts.name) != tasks.end();
+      if (counts && facts.missing.empty() && !facts.subset.empty()) return " (subsets)";
+    }
+    return "";
+  }
+
+ private:
+  static std::string LastPart(const std::string& name) { return name.substr(name.rfind('/') + 1); }
+  ReportTask* Find(const std::string& name, const std::string& suite) {
+    for (ReportTask& facts : facts_) {
+      if (facts.name == name) return &facts;
+    }
+    facts_.push_back({name, suite});
+    return &facts_.back();
+  }
+
+  std::vector<ReportTask> facts_;
+  std::map<std::string, std::string> names_;
+};
+
+std::string SuiteName(const Json& result, std::string suite) {
+  for (const Json& one : At(result, "suites")) {
+    if (Text(one, "name") == suite && !Text(one, "title").empty()) return Text(one, "title");
+  }
   std::replace(suite.begin(), suite.end(), '_', ' ');
   return suite;
+}
+
+// Of means over those tasks of the suite that were run: "GLUE (subsets) without record".
+std::string SuiteTitle(const Json& result, const std::string& suite) {
+  const TaskList list(result);
+  std::vector<std::string> missing;
+  for (const ReportTask& task : list.all()) {
+    if (task.suite == suite && !task.missing.empty()) missing.push_back(list.Name(task.name));
+  }
+  return absl::StrCat(SuiteName(result, suite), list.SubsetNote(suite, {}), missing.empty() ? "" : " without ",
+                      absl::StrJoin(missing, ", "));
+}
+
+// Parameters are the same on any data.
+std::string ColumnTitle(const Json& result, const Json& column) {
+  if (Text(column, "measure") == "PARAMETERS_PERCENT") return Text(column, "title");
+  return absl::StrCat(Text(column, "title"),
+                      TaskList(result).SubsetNote(Text(column, "suite"), Strings(At(column, "tasks"))));
+}
+
+// Whether the tasks are made of files that somebody has to have.
+bool IsOfFiles(const Json& result) {
+  if (Text(result["protocol"], "world") == "files") return true;
+  const TaskList list(result);
+  return std::any_of(list.all().begin(), list.all().end(),
+                     [](const ReportTask& task) { return !task.subset.empty() || !task.missing.empty(); });
 }
 
 TableCell RowName(const Json& row) {
@@ -77,10 +204,17 @@ bool HasFewShotColumns(const Json& result) {
 bool IsMeasured(const Json& result) { return !result.contains("not_attempted"); }
 
 TableCell VerdictCell(const Json& cell, const Json& column) {
+  if (!cell.is_object()) return {"–"};
   const int decimals = column.value("decimals", 1);
   TableCell shown;
   shown.text = Fixed(cell["mean"], decimals);
   std::vector<std::string> notes;
+  if (const Json& part = At(cell, "part"); part.is_object()) {
+    shown.text = Fixed(part["mean"], decimals);
+    if (part["sd"].is_number() && part["sd"] != 0)
+      shown.small = absl::StrCat("± ", Fixed(part["sd"], decimals), " (n ", part["n"].dump(), ")");
+    notes.push_back(absl::StrCat("over ", part["tasks"].dump(), " of ", part["of"].dump(), " tasks only"));
+  }
   // What comes out the same on every draw has no spread to show.
   if (cell["sd"].is_number() && cell["sd"] != 0)
     shown.small = absl::StrCat("± ", Fixed(cell["sd"], decimals), " (n ", cell["n"].dump(), ")");
@@ -110,14 +244,14 @@ void AddCells(const Json& result, bool in_paper, const std::string& caption, Doc
   for (const Json& column : result["columns"]) {
     if (column["in_paper"] != in_paper) continue;
     columns.push_back(&column);
-    header.push_back(Text(column, "title"));
+    header.push_back(ColumnTitle(result, column));
   }
   if (columns.empty()) return;
   std::vector<std::vector<TableCell>> rows;
   for (const Json& row : result["rows"]) {
     rows.push_back({RowName(row)});
     for (const Json* column : columns) {
-      rows.back().push_back(VerdictCell(row["cells"][Text(*column, "id")], *column));
+      rows.back().push_back(VerdictCell(At(row["cells"], Text(*column, "id")), *column));
     }
   }
   document->Table(caption, header, rows, /*cards=*/true);
@@ -137,6 +271,8 @@ void AddHeader(const Json& result, Document* document) {
   document->blocks.push_back(badges);
   if (!IsMeasured(result)) {
     document->Text(absl::StrCat("Nothing was run. ", Text(result, "not_attempted")));
+    document->Text(
+        "Below stand the paper's own numbers, what this profile would run, and the command that runs it where it can.");
     return;
   }
   if (result["quick"] == true) {
@@ -147,12 +283,33 @@ void AddHeader(const Json& result, Document* document) {
   document->Text(absl::StrCat(
       Text(protocol, "data"), " Encoder: ", Text(protocol, "backbone"),
       " Every method adapts to the same tasks from the same ", protocol["draws"].dump(), " draws of ",
-      protocol["shots"].dump(), " examples a class, ", protocol["steps"].dump(), " steps of ",
+      protocol["shots"] == 0 ? std::string("all training examples")
+                             : absl::StrCat(protocol["shots"].dump(), " examples a class"),
+      ", ", protocol["steps"].dump(), " steps of ",
       protocol["batch_size"] == 0 ? std::string("the whole support set")
                                   : absl::StrCat(protocol["batch_size"].dump(), " examples"),
       ", and is scored on the same test sets. Meta-learning methods have ", protocol["meta_seeds"].dump(),
       protocol["meta_seeds"] == 1 ? " meta-training, so their spread over draws says nothing about its chance."
                                   : " meta-trainings; a draw uses one of them."));
+  std::vector<std::string> subsets, missing;
+  const TaskList tasks(result);
+  for (const ReportTask& task : tasks.all()) {
+    if (task.development) continue;
+    if (!task.missing.empty()) {
+      missing.push_back(tasks.Name(task.name));
+    } else if (!task.subset.empty()) {
+      subsets.push_back(tasks.Name(task.name));
+    }
+  }
+  if (!subsets.empty()) {
+    document->Text(absl::StrCat("Run on a subset of the official data, and so called wherever their numbers stand: ",
+                                absl::StrJoin(subsets, ", "), ". What is missing to it stands under Data."));
+  }
+  if (!missing.empty()) {
+    document->Text(absl::StrCat(
+        "Not run: ", absl::StrJoin(missing, ", "),
+        ". A mean that needs one of them is NOT_ATTEMPTED. Why, and how to get missing data, stands under Data."));
+  }
   if (!HasFewShotColumns(result) || !result.contains("few_shot")) return;
   const Json& few_shot = result["few_shot"];
   document->Text(absl::StrCat(
@@ -177,6 +334,12 @@ struct Figures {
   }
   void Draw(const RangePanel& panel, const std::string& caption, Block* block) {
     if (available && status.ok()) Add(DrawRanges(panel, folder), caption, block);
+  }
+  void Draw(const BarPanel& panel, const std::string& caption, Block* block) {
+    if (available && status.ok()) Add(DrawBars(panel, folder), caption, block);
+  }
+  void Draw(const CostPanel& panel, const std::string& caption, Block* block) {
+    if (available && status.ok()) Add(DrawCosts(panel, folder), caption, block);
   }
   void Add(absl::StatusOr<std::string> svg, const std::string& caption, Block* block) {
     if (!svg.ok()) {
@@ -223,7 +386,7 @@ void AddCurves(const Json& result, Figures* figures, Document* document) {
       panel.marks = curve["marks"].get<std::vector<int>>();
       panel.series.push_back(MakeSeries(row, curve));
     }
-    if (!panel.series.empty()) figures->Draw(panel, absl::StrCat("Suite ", SuiteTitle(suite)), &block);
+    if (!panel.series.empty()) figures->Draw(panel, absl::StrCat("Suite ", SuiteTitle(result, suite)), &block);
   }
   if (block.figures.empty()) {
     document->Text(
@@ -260,48 +423,262 @@ void AddSteps(const Json& result, Document* document) {
       }
     }
     if (rows.empty()) continue;
-    document->FoldBegin(absl::StrCat("Accuracy at every mark, suite ", SuiteTitle(suite)));
+    document->FoldBegin(absl::StrCat("Accuracy at every mark, suite ", SuiteTitle(result, suite)));
     document->Table("Mean and standard deviation over the draws, in %.", header, rows);
     document->FoldEnd();
   }
 }
 
-void AddTasks(const Json& result, Document* document) {
+// Of figures' files.
+std::string FigureName(std::string name) {
+  for (char& c : name) {
+    if (!absl::ascii_isalnum(c)) c = '_';
+  }
+  return name;
+}
+
+constexpr double kPerCent = 100;
+
+// The values of one number of a row's adaptations on a task, one a draw; of failed ones none. `get` returns NaN for
+// none.
+template <typename F>
+std::vector<double> ValuesOf(const Json& row, const std::string& task, const F& get) {
+  std::vector<double> values;
+  for (const Json& one : At(row, "tasks")) {
+    if (Text(one, "task") != task) continue;
+    const double value = get(one);
+    if (std::isfinite(value)) values.push_back(value);
+  }
+  return values;
+}
+
+double Number(const Json& json, const char* key) {
+  const Json& value = At(json, key);
+  return value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN();
+}
+
+std::vector<double> Accuracies(const Json& row, const std::string& task) {
+  return ValuesOf(row, task, [](const Json& one) { return kPerCent * Number(one, "value"); });
+}
+
+// The tasks that some row was run on, in the order of the results.
+std::vector<std::string> RunTasks(const Json& result, const std::string& suite = "") {
   std::vector<std::string> tasks;
-  std::map<std::pair<std::string, std::string>, std::vector<double>> values;  // row, task
+  for (const Json& row : result["rows"]) {
+    for (const Json& task : At(row, "tasks")) {
+      const std::string name = Text(task, "task");
+      if (task.contains("not_attempted") || (!suite.empty() && Text(task, "suite") != suite)) continue;
+      if (std::find(tasks.begin(), tasks.end(), name) == tasks.end()) tasks.push_back(name);
+    }
+  }
+  return tasks;
+}
+
+TableCell MeanCell(const std::vector<double>& values, int decimals) {
+  const Summary summary = Summarize(values);
+  TableCell cell{values.empty() ? "–" : absl::StrFormat("%.*f", decimals, summary.mean)};
+  if (values.size() > 1) cell.small = absl::StrFormat("± %.*f", decimals, summary.sd);
+  return cell;
+}
+
+// A panel holds few tasks, so that its bars can be told apart on a narrow screen.
+void AddTaskBars(const Json& result, Figures* figures, Document* document) {
+  constexpr size_t kMostGroups = 4;
+  const TaskList list(result);
+  Block legend{Block::kLegend}, block{Block::kFigures};
+  block.wide = true;
+  legend.rows.emplace_back();
+  for (const Json& row : result["rows"]) {
+    if (At(row, "tasks").empty()) continue;
+    legend.rows[0].push_back(RowName(row));
+    legend.rows[0].back().note.clear();
+  }
+  for (const Json& suite_json : result["protocol"]["suites"]) {
+    const std::string suite = suite_json;
+    const std::vector<std::string> tasks = RunTasks(result, suite);
+    const size_t panels = (tasks.size() + kMostGroups - 1) / kMostGroups;
+    for (size_t p = 0; p < panels; ++p) {
+      BarPanel panel;
+      panel.name = FigureName(absl::StrCat("bars_", suite, "_", p));
+      panel.y_label = "score, %";
+      const size_t begin = p * tasks.size() / panels, end = (p + 1) * tasks.size() / panels;
+      for (size_t t = begin; t < end; ++t)
+        panel.groups.emplace_back(list.Name(tasks[t]), list.IsSubset(tasks[t]) ? "(subset)" : "");
+      bool any = false;
+      for (const Json& row : result["rows"]) {
+        if (At(row, "tasks").empty()) continue;
+        Series series{Text(row, "title"), Text(row, "color"), row.value("dashed", false)};
+        if (series.color.empty()) series.color = "#555555";
+        for (size_t t = begin; t < end; ++t) {
+          const Summary summary = Summarize(Accuracies(row, tasks[t]));
+          const double none = std::numeric_limits<double>::quiet_NaN();
+          const DifferenceInterval interval = MeanInterval(summary, 0.95);
+          series.values.push_back(summary.n > 0 ? summary.mean : none);
+          series.low.push_back(summary.n > 1 ? interval.low : none);
+          series.high.push_back(summary.n > 1 ? interval.high : none);
+        }
+        any = any || std::any_of(series.values.begin(), series.values.end(), [](double v) { return std::isfinite(v); });
+        panel.series.push_back(std::move(series));
+      }
+      if (!any) continue;
+      figures->Draw(
+          panel, absl::StrCat(SuiteTitle(result, suite), panels > 1 ? absl::StrCat(", ", p + 1, " of ", panels) : ""),
+          &block);
+    }
+  }
+  if (block.figures.empty()) return;
+  document->Text(
+      "Each task's first metric after the last step, mean over the draws; lines are 95 % intervals of the mean "
+      "over the draws, up to what percentages can be. Hollow bars: dashed in the legend.");
+  document->blocks.push_back(legend);
+  document->blocks.push_back(block);
+}
+
+double MetricValue(const Json& task, const std::string& metric) {
+  return kPerCent * Number(At(task, "metrics"), metric.c_str());
+}
+
+void AddTaskMetrics(const Json& result, Document* document) {
+  const TaskList list(result);
+  bool begun = false;
+  for (const std::string& task : RunTasks(result)) {
+    const ReportTask* const facts = list.Find(task);  // what was run is in the list
+    const std::vector<std::string>& metrics = facts->metrics;
+    if (metrics.empty()) continue;
+    std::vector<std::string> header = {"Method"};
+    header.insert(header.end(), metrics.begin(), metrics.end());
+    const std::vector<std::string>& official = facts->official_metrics;
+    if (!official.empty()) header.push_back("Official score");
+    std::vector<std::vector<TableCell>> rows;
+    for (const Json& row : result["rows"]) {
+      std::vector<TableCell> cells = {RowName(row)};
+      cells[0].note.clear();
+      bool any = false;
+      for (const std::string& metric : metrics) {
+        const std::vector<double> values =
+            ValuesOf(row, task, [&](const Json& one) { return MetricValue(one, metric); });
+        any = any || !values.empty();
+        cells.push_back(MeanCell(values, 1));
+      }
+      if (!any) continue;
+      if (!official.empty()) {
+        cells.push_back(MeanCell(ValuesOf(row, task,
+                                          [&](const Json& one) {
+                                            double sum = 0;
+                                            for (const std::string& metric : official) sum += MetricValue(one, metric);
+                                            return sum / static_cast<double>(official.size());
+                                          }),
+                                 1));
+      }
+      int64_t degenerate = 0;
+      for (const Json& one : At(row, "tasks")) degenerate += Text(one, "task") == task && At(one, "degenerate") == true;
+      if (degenerate > 0) cells[0].note = absl::StrCat(degenerate, " degenerate: some metric is a convention");
+      rows.push_back(std::move(cells));
+    }
+    if (rows.empty()) continue;
+    if (!begun) {
+      document->FoldBegin("Every metric of every task");
+      document->Text(
+          "After the last step, mean and standard deviation over the draws, times 100, correlations, too. The official "
+          "score is the mean of the metrics that the task's benchmark counts.");
+    }
+    begun = true;
+    std::string caption = absl::StrCat("`", task, "`", list.IsSubset(task) ? " (subset)" : "");
+    if (facts->num_test >= 0) absl::StrAppend(&caption, ", ", Grouped(facts->num_test), " test examples");
+    if (!official.empty()) absl::StrAppend(&caption, "; official: ", absl::StrJoin(official, ", "));
+    document->Table(caption, header, rows, /*cards=*/true);
+  }
+  if (begun) document->FoldEnd();
+}
+
+// What the adaptations to each task cost.
+void AddTaskCosts(const Json& result, Document* document) {
+  const TaskList list(result);
+  bool tokens = false, any = false;
+  for (const Json& row : result["rows"]) {
+    for (const Json& task : At(row, "tasks")) {
+      tokens = tokens || At(task, "tokens").is_number();
+      any = any || At(task, "seconds").is_number();
+    }
+  }
+  if (!any) return;
+  std::vector<std::string> header = {"Method", "Steps"};
+  if (tokens) header.push_back("Tokens");
+  header.insert(header.end(), {"TFLOP", "Seconds", "Peak memory"});
+  document->FoldBegin("Steps, work, time and memory of every task");
+  document->Text(
+      "Of one adaptation without scoring, mean over the draws: products with weight matrices counted, seconds on one "
+      "core, and the most memory that the whole process had held by then.");
+  for (const std::string& task : RunTasks(result)) {
+    std::vector<std::vector<TableCell>> rows;
+    for (const Json& row : result["rows"]) {
+      const auto values = [&](const char* key, double scale) {
+        return ValuesOf(row, task, [&](const Json& one) { return scale * Number(one, key); });
+      };
+      const std::vector<double> seconds = values("seconds", 1), memory = values("peak_rss_bytes", 1e-9);
+      if (seconds.empty()) continue;
+      rows.push_back({RowName(row), {absl::StrFormat("%.0f", Summarize(values("steps", 1)).mean)}});
+      rows.back()[0].note.clear();
+      if (tokens) {
+        const std::vector<double> counts = values("tokens", 1);
+        rows.back().push_back({counts.empty() ? "–" : Grouped(std::llround(Summarize(counts).mean))});
+      }
+      rows.back().push_back({absl::StrFormat("%.4g", Summarize(values("flops", 1e-12)).mean)});
+      rows.back().push_back(MeanCell(seconds, 2));
+      rows.back().push_back(
+          {memory.empty() ? "–" : absl::StrFormat("%.2f GB", *std::max_element(memory.begin(), memory.end()))});
+    }
+    if (rows.empty()) continue;
+    document->Table(absl::StrCat("`", task, "`", list.IsSubset(task) ? " (subset)" : ""), header, rows, /*cards=*/true);
+  }
+  document->FoldEnd();
+}
+
+void AddTasks(const Json& result, Figures* figures, Document* document) {
+  const TaskList list(result);
+  std::vector<std::string> tasks = RunTasks(result);
+  for (const ReportTask& task : list.all()) {
+    if (!task.missing.empty() && !task.development) tasks.push_back(task.name);
+  }
   std::vector<std::pair<std::string, std::string>> failures;
   int diverged = 0;
   for (const Json& row : result["rows"]) {
-    if (!row.contains("tasks")) continue;
-    for (const Json& task : row["tasks"]) {
-      const std::string name = task["task"];
-      if (std::find(tasks.begin(), tasks.end(), name) == tasks.end()) tasks.push_back(name);
+    for (const Json& task : At(row, "tasks")) {
       if (task.contains("error")) {
-        failures.emplace_back(absl::StrCat(Text(row, "title"), ", ", name, ", draw ", task["draw"].dump()),
-                              Text(task, "error"));
-        continue;
+        failures.emplace_back(
+            absl::StrCat(Text(row, "title"), ", ", Text(task, "task"), ", draw ", At(task, "draw").dump()),
+            Text(task, "error"));
       }
-      diverged += task["finite"] == false;
-      values[{row["id"], name}].push_back(100 * task["value"].get<double>());
+      diverged += At(task, "finite") == false;
     }
   }
+  document->Heading("Task by task");
+  AddTaskBars(result, figures, document);
   std::vector<std::string> header = {"Method"};
-  for (const std::string& task : tasks) header.push_back(task.substr(task.rfind('/') + 1));
+  bool accuracies = true;
+  for (const std::string& task : tasks) {
+    header.push_back(list.Title(task));
+    const std::vector<std::string>& metrics = list.Find(task)->metrics;
+    if (metrics.empty() || metrics[0] == "accuracy") continue;
+    absl::StrAppend(&header.back(), ", ", metrics[0]);
+    accuracies = false;
+  }
   std::vector<std::vector<TableCell>> rows;
   for (const Json& row : result["rows"]) {
     if (!row.contains("tasks")) continue;
     rows.push_back({RowName(row)});
     for (const std::string& task : tasks) {
-      const std::vector<double>& v = values[{row["id"], task}];
-      const Summary summary = Summarize(v);
-      TableCell cell{v.empty() ? "–" : absl::StrFormat("%.1f", summary.mean)};
-      if (v.size() > 1) cell.small = absl::StrFormat("± %.1f", summary.sd);
-      rows.back().push_back(cell);
+      rows.back().push_back(MeanCell(Accuracies(row, task), 1));
+      if (!list.Find(task)->missing.empty()) rows.back().back().badge = "NOT_ATTEMPTED";
     }
   }
   document->FoldBegin("Accuracy by task, after the last step");
-  document->Table("Mean and standard deviation over the draws, in %.", header, rows);
+  document->Table(absl::StrCat("Mean and standard deviation over the draws, in %",
+                               accuracies ? "." : "; where another metric stands for accuracy, its name is there."),
+                  header, rows);
   document->FoldEnd();
+  AddTaskMetrics(result, document);
+  AddTaskCosts(result, document);
   if (diverged > 0) {
     document->Text(absl::StrCat(
         diverged, " runs met a loss or gradient that was not finite; they count with the last model before it."));
@@ -320,6 +697,97 @@ void AddTasks(const Json& result, Document* document) {
   }
 }
 
+// Mean over the tasks of means over the draws; NaN if a task has no value.
+double MeanOverTasks(const Json& row, const std::vector<std::string>& tasks, const char* key) {
+  double sum = 0;
+  for (const std::string& task : tasks) {
+    const std::vector<double> values = ValuesOf(row, task, [&](const Json& one) { return Number(one, key); });
+    if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
+    sum += Summarize(values).mean;
+  }
+  return sum / static_cast<double>(tasks.size());
+}
+
+// Mean accuracy over the tasks, one a draw; of a draw without a value of some task none.
+std::vector<double> MeansOfDraws(const Json& row, const std::vector<std::string>& tasks) {
+  std::map<int64_t, std::vector<double>> by_draw;
+  for (const Json& one : At(row, "tasks")) {
+    const double value = kPerCent * Number(one, "value");
+    if (std::count(tasks.begin(), tasks.end(), Text(one, "task")) == 0 || !std::isfinite(value)) continue;
+    by_draw[At(one, "draw").is_number() ? one["draw"].get<int64_t>() : 0].push_back(value);
+  }
+  std::vector<double> means;
+  for (const auto& [draw, values] : by_draw) {
+    if (values.size() == tasks.size()) means.push_back(Summarize(values).mean);
+  }
+  return means;
+}
+
+void AddCosts(const Json& result, Figures* figures, Document* document) {
+  const double none = std::numeric_limits<double>::quiet_NaN();
+  Block block{Block::kFigures};
+  block.wide = true;
+  struct SuiteTable {
+    std::string caption;
+    std::vector<std::vector<TableCell>> rows;
+  };
+  std::vector<SuiteTable> tables;
+  for (const Json& suite_json : result["protocol"]["suites"]) {
+    const std::string suite = suite_json;
+    const std::vector<std::string> tasks = RunTasks(result, suite);
+    if (tasks.empty()) continue;
+    const std::string title = SuiteTitle(result, suite);
+    CostPanel seconds, work;
+    SuiteTable table{title};
+    for (const Json& row : result["rows"]) {
+      const Summary accuracy = Summarize(MeansOfDraws(row, tasks));
+      if (accuracy.n == 0) continue;
+      const DifferenceInterval interval = MeanInterval(accuracy, 0.95);
+      const double cost = MeanOverTasks(row, tasks, "seconds"), flops = MeanOverTasks(row, tasks, "flops") / 1e12;
+      CostPoint point{Text(row, "title"),
+                      Text(row, "color"),
+                      row.value("dashed", false),
+                      cost,
+                      accuracy.mean,
+                      accuracy.n > 1 ? interval.low : none,
+                      accuracy.n > 1 ? interval.high : none};
+      if (point.color.empty()) point.color = "#555555";
+      seconds.points.push_back(point);
+      point.x = flops;
+      work.points.push_back(point);
+      TableCell shown{absl::StrFormat("%.1f", accuracy.mean)};
+      if (accuracy.n > 1) shown.small = absl::StrFormat("[%.1f, %.1f]", interval.low, interval.high);
+      table.rows.push_back({RowName(row),
+                            shown,
+                            {std::isfinite(cost) ? absl::StrFormat("%.3g", cost) : "–"},
+                            {std::isfinite(flops) ? absl::StrFormat("%.3g", flops) : "–"}});
+    }
+    if (table.rows.empty()) continue;
+    tables.push_back(std::move(table));
+    seconds.name = FigureName(absl::StrCat("cost_seconds_", suite));
+    work.name = FigureName(absl::StrCat("cost_work_", suite));
+    seconds.x_label = "seconds of adaptation a task, one core";
+    work.x_label = "TFLOP of adaptation a task";
+    seconds.y_label = work.y_label = "accuracy, %";
+    figures->Draw(seconds, absl::StrCat(title, ": time"), &block);
+    figures->Draw(work, absl::StrCat(title, ": work"), &block);
+  }
+  if (tables.empty()) return;
+  document->Heading("Cost against accuracy");
+  document->Text(
+      "Up and to the left is better. Accuracy is the mean over a suite's tasks after the last step, with the 95 % "
+      "interval of the mean over the draws; cost is that of one adaptation without scoring, mean over the tasks and "
+      "draws, on a logarithmic axis. Meta-training comes on top, once for all tasks. What costs nothing by this count "
+      "is not in the figures.");
+  if (!block.figures.empty()) document->blocks.push_back(block);
+  document->FoldBegin("Cost and accuracy as numbers");
+  for (SuiteTable& table : tables) {
+    document->Table(table.caption, {"Method", "Accuracy, %", "Seconds a task", "TFLOP a task"}, std::move(table.rows),
+                    /*cards=*/true);
+  }
+  document->FoldEnd();
+}
+
 // A row's difference to another row in one column; nullptr if there is none.
 const Json* FindComparison(const Json& result, const Json& row, const std::string& to, const std::string& column) {
   for (const Json& c : result["comparisons"]) {
@@ -331,7 +799,7 @@ const Json* FindComparison(const Json& result, const Json& row, const std::strin
 void AddDifferenceTable(const Json& result, const std::string& to, const std::vector<const Json*>& columns,
                         const std::string& caption, Document* document) {
   std::vector<std::string> header = {"Method"};
-  for (const Json* column : columns) header.push_back(Text(*column, "title"));
+  for (const Json* column : columns) header.push_back(ColumnTitle(result, *column));
   std::vector<std::vector<TableCell>> rows;
   for (const Json& row : result["rows"]) {
     std::vector<TableCell> cells = {RowName(row)};
@@ -383,7 +851,7 @@ void AddDifferencePanels(const Json& result, const std::string& to, const std::v
     }
     if (panel.rows.empty()) continue;
     panels.push_back(std::move(panel));
-    captions.push_back(Text(*column, "title"));
+    captions.push_back(ColumnTitle(result, *column));
   }
   ShareAxis(&panels);
   for (size_t i = 0; i < panels.size(); ++i) figures->Draw(panels[i], captions[i], block);
@@ -539,6 +1007,81 @@ void AddFewShot(const Json& result, Figures* figures, Document* document) {
   }
 }
 
+// "81.2 [80.9, 81.6]", or with signs.
+TableCell EstimateCell(const Json& estimate, int decimals, double scale, bool sign) {
+  if (!At(estimate, "value").is_number()) return {"–"};
+  const auto text = [&](const Json& value) {
+    return sign ? absl::StrFormat("%+.*f", decimals, scale * value.get<double>())
+                : absl::StrFormat("%.*f", decimals, scale * value.get<double>());
+  };
+  TableCell cell{text(estimate["value"])};
+  if (At(estimate, "low").is_number() && At(estimate, "high").is_number())
+    cell.small = absl::StrCat("[", text(estimate["low"]), ", ", text(estimate["high"]), "]");
+  return cell;
+}
+
+// One suite's rows and pairs of rows.
+void AddAggregate(const Json& result, const std::string& suite, const Json& aggregate, Document* document) {
+  std::map<std::string, const Json*> by_id;
+  for (const Json& row : result["rows"]) by_id[Text(row, "id")] = &row;
+  const auto name = [&](const std::string& id) {
+    if (by_id.count(id) == 0) return TableCell{id};
+    TableCell cell = RowName(*by_id[id]);
+    cell.note.clear();
+    return cell;
+  };
+  const auto failed = [](const Json& one) {
+    return At(one, "failed").is_number() ? absl::StrCat(one["failed"].dump(), " runs failed: no mean") : std::string();
+  };
+  std::vector<std::vector<TableCell>> rows, pairs;
+  for (const Json& row : At(aggregate, "rows")) {
+    rows.push_back({name(Text(row, "row")), EstimateCell(At(row, "iqm"), 1, 1, false),
+                    EstimateCell(At(row, "mean"), 1, 1, false)});
+    rows.back()[0].note = failed(row);
+  }
+  for (const Json& pair : At(aggregate, "pairs")) {
+    pairs.push_back({name(Text(pair, "row")), name(Text(pair, "to")),
+                     EstimateCell(At(pair, "iqm_difference"), 1, 1, true),
+                     EstimateCell(At(pair, "mean_difference"), 1, 1, true),
+                     EstimateCell(At(pair, "probability_of_improvement"), 0, 100, false)});
+    pairs.back()[0].note = failed(pair);
+  }
+  if (rows.empty()) return;
+  const std::string title = suite.empty() ? "All tasks" : SuiteTitle(result, suite);
+  const std::string of = At(aggregate, "tasks").is_number() && At(aggregate, "draws").is_number()
+                             ? absl::StrCat(", ", aggregate["tasks"].dump(), " tasks, ", aggregate["draws"].dump(),
+                                            aggregate["draws"] == 1 ? " draw" : " draws")
+                             : "";
+  document->Table(absl::StrCat(title, of), {"Method", "Interquartile mean, %", "Mean, %"}, rows, /*cards=*/true);
+  if (pairs.empty()) return;
+  document->FoldBegin(absl::StrCat("Pairs of rows, ", title));
+  document->Table("Row minus compared row on the same draws, and how often a run of the row beats one of the other.",
+                  {"Method", "Compared with", "Interquartile mean", "Mean", "Probability of improvement, %"}, pairs,
+                  /*cards=*/true);
+  document->FoldEnd();
+}
+
+void AddAggregates(const Json& result, Document* document) {
+  const Json& aggregates = At(result, "aggregates");
+  if (!aggregates.is_structured() || aggregates.empty()) return;
+  document->Heading("Over all tasks");
+  document->Text(
+      "Scores of all tasks and draws together. The interquartile mean leaves out the best and the worst quarter, so "
+      "that "
+      "no single task decides. Intervals (95 %) come from a bootstrap that draws again within each task: they tell "
+      "what "
+      "other draws would change on these tasks, nothing about other tasks. The probability of improvement is that a "
+      "run "
+      "of the row beats a run of the other on one of these tasks; at 50 % neither is better.");
+  if (aggregates.is_array()) {
+    for (const Json& one : aggregates) AddAggregate(result, Text(one, "suite"), one, document);
+  } else if (aggregates.contains("rows")) {
+    AddAggregate(result, Text(aggregates, "suite"), aggregates, document);
+  } else {
+    for (const auto& [suite, one] : aggregates.items()) AddAggregate(result, suite, one, document);
+  }
+}
+
 bool HasSelections(const Json& result) {
   return std::any_of(result["rows"].begin(), result["rows"].end(),
                      [](const Json& row) { return row.contains("selection"); });
@@ -616,9 +1159,11 @@ void AddSelections(const Json& result, Document* document) {
   document->Text(absl::StrCat(
       "Before its test tasks, each of these rows was run on development tasks (",
       absl::StrJoin((*any)["tasks"].get<std::vector<std::string>>(), ", "), " of suite ", Text(*any, "suite"),
-      "), which share no class and no text with the test tasks, once with every combination of its grid: ",
-      (*any)["draws"].dump(), (*any)["draws"] == 1 ? " draw of " : " draws of ", (*any)["shots"].dump(),
-      " examples a class, ", (*any)["steps"].dump(),
+      IsOfFiles(result) ? "), made of training examples that are in no test set and no support set"
+                        : "), which share no class and no text with the test tasks",
+      ", once with every combination of its grid: ", (*any)["draws"].dump(),
+      (*any)["draws"] == 1 ? " draw of " : " draws of ", (*any)["shots"].dump(), " examples a class, ",
+      (*any)["steps"].dump(),
       " steps. The combination with the highest mean accuracy after the last step is the row's from there on; of equal "
       "ones the earlier."));
   if (result["quick"] == true)
@@ -659,7 +1204,7 @@ void AddParameters(const Json& result, Document* document) {
 
 void AddMetaTraining(const Json& result, Document* document) {
   std::vector<std::vector<TableCell>> rows, each;
-  bool orders = false;
+  bool orders = false, events = false;
   for (const Json& row : result["rows"]) {
     if (!row.contains("meta_training")) continue;
     std::vector<double> first, last;
@@ -672,6 +1217,7 @@ void AddMetaTraining(const Json& result, Document* document) {
                       {DurationText(one["seconds"].get<double>())},
                       {Fixed(one["first_loss"], 3)},
                       {Fixed(one["last_loss"], 3)}});
+      events = events || !Text(one, "events").empty();
       if (one.contains("order")) {
         each.back()[1].note = Text(one, "order");
         orders = true;
@@ -711,6 +1257,11 @@ void AddMetaTraining(const Json& result, Document* document) {
       "the last tenth of the steps, on tasks as they came.",
       {"Method", "Meta-trainings", "Tasks each", "Time of one", "Query loss, first tenth", "last tenth"}, rows,
       /*cards=*/true);
+  if (events) {
+    document->Text(
+        "The course of each training is beside the results, for TensorBoard: `tensorboard --logdir=meta` in their "
+        "folder.");
+  }
   document->FoldBegin("Every meta-training");
   document->Table(orders ? "Below a seed stands the file, beside the results, with the tasks in the order in which the "
                            "training visited them and the difficulty of each where it was measured."
@@ -729,6 +1280,14 @@ void AddReasons(const Json& result, Document* document) {
       "INCONCLUSIVE when it straddles the margin or there is only one run, and NOT_ATTEMPTED with a reason otherwise. "
       "A failed run "
       "makes its cell RUN_FAILED.");
+  const std::string holm = Text(At(result, "holm"), "text");
+  if (!holm.empty()) {
+    document->Text(
+        absl::StrCat("Each verdict stands for its own cell; of many, some are wrong by chance. Held against the whole "
+                     "table by Holm's "
+                     "method: ",
+                     holm));
+  }
   if (HasSelections(result)) {
     document->Text(
         "A row whose grid has chosen other options than its expected values were measured with is not judged by them.");
@@ -761,12 +1320,19 @@ void AddReasons(const Json& result, Document* document) {
   std::vector<std::vector<TableCell>> verdicts;
   for (const Json& row : result["rows"]) {
     for (const Json& column : result["columns"]) {
-      const Json& cell = row["cells"][Text(column, "id")];
+      const Json& cell = At(row["cells"], Text(column, "id"));
+      if (!cell.is_object()) continue;
       TableCell verdict;
       verdict.badge = Text(cell, "verdict");
       TableCell expected{Fixed(cell["expected"], column.value("decimals", 1))};
       expected.note = Text(cell, "expected_source");
-      verdicts.push_back({RowName(row), {Text(column, "title")}, verdict, {Text(cell, "why")}, expected});
+      TableCell why{Text(cell, "why")};
+      if (At(cell, "holm_p").is_number()) {
+        why.note = absl::StrFormat("over the whole table (Holm) p = %.2g", cell["holm_p"].get<double>());
+        if (At(cell, "survives_holm").is_boolean() && Text(cell, "verdict") != "INCONCLUSIVE")
+          absl::StrAppend(&why.note, cell["survives_holm"] == true ? ": the verdict stands" : ": it would not stand");
+      }
+      verdicts.push_back({RowName(row), {ColumnTitle(result, column)}, verdict, why, expected});
       verdicts.back()[0].note.clear();
     }
   }
@@ -782,6 +1348,8 @@ void AddReasons(const Json& result, Document* document) {
                         {row["options"].empty() ? "defaults" : OptionsText(row["options"])},
                         {Text(row, "options_reason")}});
     settings.back()[0].note = Text(row, "note");
+    if (At(row, "meta_steps").is_number() && row["meta_steps"] > 0)
+      settings.back()[1].note = absl::StrCat(row["meta_steps"].dump(), " meta-steps");
     if (row.contains("selection") && row["selection"]["chosen"].is_object())
       settings.back()[3].note = absl::StrCat("chosen: ", OptionsText(row["selection"]["chosen"]));
   }
@@ -791,17 +1359,176 @@ void AddReasons(const Json& result, Document* document) {
   document->FoldEnd();
 }
 
+// What there is to run on: its split, its sizes, and what of it is missing.
+void AddData(const Json& result, Document* document) {
+  const TaskList list(result);
+  if (At(result, "data").empty() && At(result, "split").empty()) return;
+  document->Heading("Data");
+  Json split = At(result, "split");
+  if (!split.is_object()) {
+    for (const ReportTask& task : list.all())
+      split[task.development ? "development" : "meta_test"].push_back(task.name);
+  }
+  std::vector<std::pair<std::string, std::string>> parts;
+  std::map<std::string, int> uses;
+  const std::pair<const char*, const char*> kParts[] = {{"meta_train", "Meta-training"},
+                                                        {"meta_test", "Meta-test"},
+                                                        {"development", "Development"},
+                                                        {"few_shot", "Few-shot episodes"}};
+  for (const auto& [key, title] : kParts) {
+    std::vector<std::string> names = Strings(At(split, key));
+    for (std::string& name : names) {
+      ++uses[name.substr(0, name.find('@'))];  // "glue/mrpc@development" is of glue/mrpc's examples
+      if (list.IsSubset(name)) absl::StrAppend(&name, " (subset)");
+    }
+    if (!names.empty()) parts.emplace_back(title, absl::StrCat(names.size(), ": ", absl::StrJoin(names, ", ")));
+  }
+  std::vector<std::string> twice;
+  for (const auto& [name, count] : uses) {
+    if (count > 1) twice.push_back(name);
+  }
+  document->Text(absl::StrCat(
+      "What is learned on, what is judged on and what settings are chosen on are kept apart. ",
+      twice.empty()
+          ? "No task is in two of these lists."
+          : absl::StrCat("In two of these lists, with other examples in each: ", absl::StrJoin(twice, ", "), ".")));
+  document->List(parts);
+  std::vector<std::vector<TableCell>> rows;
+  std::vector<std::pair<std::string, std::string>> missing;
+  for (const ReportTask& task : list.all()) {
+    TableCell name{list.Title(task.name)};
+    if (name.text != task.name) name.note = task.name;
+    TableCell metrics{absl::StrJoin(task.metrics, ", ")};
+    if (!task.official_metrics.empty())
+      metrics.note = absl::StrCat("official: ", absl::StrJoin(task.official_metrics, ", "));
+    TableCell data{"complete"};
+    if (!task.subset.empty()) data = {"subset", "", "", task.subset};
+    if (!task.missing.empty()) {
+      data = {"", "", "NOT_ATTEMPTED", "why: see below"};
+      missing.emplace_back(task.name, task.missing);
+    }
+    rows.push_back({name,
+                    {SuiteName(result, task.suite)},
+                    {task.development ? "development" : "test"},
+                    {task.num_test > 0 ? Grouped(task.num_test) : "–"},
+                    metrics,
+                    data});
+  }
+  if (!rows.empty()) {
+    document->Table("Tasks and what they are scored by; the first metric stands for the task in accuracy columns.",
+                    {"Task", "Suite", "For", "Test examples", "Metrics", "Data"}, rows, /*cards=*/true);
+  }
+  if (missing.empty()) return;
+  document->Text("What was not run and why, with the command that gets missing data:");
+  document->List(missing);
+}
+
+// "5, 6 to 10", "shots 1, 5, 16; episodes 10"
+std::string ValueText(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  std::vector<std::string> parts;
+  if (value.is_array()) {
+    for (const Json& one : value) parts.push_back(ValueText(one));
+    return absl::StrJoin(parts, ", ");
+  }
+  if (!value.is_object()) return value.dump();
+  for (const auto& [name, one] : value.items()) {
+    const std::string text = ValueText(one);
+    if (!text.empty()) parts.push_back(absl::StrCat(absl::StrReplaceAll(name, {{"_", " "}}), " ", text));
+  }
+  return absl::StrJoin(parts, "; ");
+}
+
+std::string FromTo(int64_t first, int64_t count) {
+  return count == 1 ? absl::StrCat("1 (number ", first, ")")
+                    : absl::StrCat(count, " (numbers ", first, " to ", first + count - 1, ")");
+}
+
+// Every number of the profile, under its own name.
+std::vector<std::pair<std::string, std::string>> ProtocolItems(const Json& result) {
+  const Json& protocol = result["protocol"];
+  std::vector<std::pair<std::string, std::string>> items;
+  const std::map<std::string, std::string> kTitles = {{"data", "Tasks"},
+                                                      {"backbone", "Encoder"},
+                                                      {"subset_note", "Left out"},
+                                                      {"meta_train_tasks", "Episodes of meta-training"},
+                                                      {"shots", "Examples a class"},
+                                                      {"batch_size", "Examples a step"},
+                                                      {"marks", "Scored after steps"},
+                                                      {"ratio_row", "Unit of wall times"}};
+  const bool says_numbers = ValueText(At(protocol, "draws")) != "0" || ValueText(At(protocol, "steps")) != "0";
+  for (const auto& [name, value] : protocol.items()) {
+    if (name == "not_comparable" || name == "first_draw" || name == "first_meta_seed") continue;
+    if (name == "subset_note" && IsMeasured(result)) continue;  // stands with the run
+    if (value.is_number() && !says_numbers) continue;
+    std::string text = ValueText(value);
+    if (name == "draws")
+      text = FromTo(At(protocol, "first_draw").is_number() ? protocol["first_draw"].get<int64_t>() : 0, value);
+    if (name == "meta_seeds" && value != 0) {
+      text =
+          FromTo(At(protocol, "first_meta_seed").is_number() ? protocol["first_meta_seed"].get<int64_t>() : 0, value);
+    }
+    if (name == "batch_size" && value == 0) text = "the whole support set";
+    if (name == "shots" && value == 0) text = "all of the training split";
+    if (text.empty()) continue;
+    std::string title = absl::StrReplaceAll(name, {{"_", " "}});
+    title[0] = absl::ascii_toupper(title[0]);
+    const auto known = kTitles.find(name);
+    items.emplace_back(known != kTitles.end() ? known->second
+                       : name == "draws"      ? "Draws of the support sets"
+                       : name == "meta_seeds" ? "Meta-trainings of a row"
+                                              : title,
+                       text);
+  }
+  for (const Json& suite : At(result, "suites")) {
+    const std::vector<std::string> tasks = Strings(At(suite, "tasks"));
+    if (!tasks.empty()) items.emplace_back(absl::StrCat("Suite ", Text(suite, "title")), absl::StrJoin(tasks, ", "));
+  }
+  return items;
+}
+
+void AddProtocol(const Json& result, Document* document) {
+  if (IsMeasured(result)) {
+    document->FoldBegin("The profile's numbers");
+    document->List(ProtocolItems(result));
+    document->FoldEnd();
+    return;
+  }
+  document->Heading("What this profile would run");
+  document->List(ProtocolItems(result));
+}
+
+void AddRerun(const Json& result, Document* document) {
+  document->Heading("How to run it again");
+  std::vector<std::pair<std::string, std::string>> items;
+  items.emplace_back("Command", absl::StrCat("`", Text(result, "command"), "`"));
+  items.emplace_back(
+      "Seeds",
+      "Draws, meta-trainings and episodes are functions of their numbers, so that the same command gives "
+      "the same numbers. `--seeds=N` for another number of draws, `--first_seed=N` for others.");
+  if (IsOfFiles(result)) {
+    items.emplace_back(
+        "Data",
+        "Task files are read below `--data_root=FOLDER`, else below the folder that the environment "
+        "variable GBMOA_DATA names, else from the official archives, which Bazel fetches by their SHA-256 "
+        "with `--config=glue_fetch`. Without any a task is NOT_ATTEMPTED.");
+  }
+  items.emplace_back("Interrupted", "The same command goes on where it stopped, and runs no finished cell twice.");
+  items.emplace_back("This page", "`--report=FILE.json` makes it anew from the results file alone.");
+  document->List(items);
+  if (IsMeasured(result)) AddProtocol(result, document);
+}
+
 void AddRun(const Json& result, Document* document) {
   document->Heading("The run");
   std::vector<std::pair<std::string, std::string>> items;
-  items.emplace_back("Run again", absl::StrCat("`", Text(result, "command"), "`"));
   if (IsMeasured(result)) items.emplace_back("Took", DurationText(result["seconds"].get<double>()));
   if (HasSelections(result)) {
     const Json cost = SumOfCosts(result, "cost");
     items.emplace_back("Choosing settings", absl::StrCat(cost["adaptations"].dump(), " adaptations, ",
                                                          DurationText(cost["seconds"].get<double>()), " of one core"));
   }
-  if (!Text(result["protocol"], "subset_note").empty())
+  if (IsMeasured(result) && !Text(result["protocol"], "subset_note").empty())
     items.emplace_back("Left out", Text(result["protocol"], "subset_note"));
   std::set<std::string> not_attempted;
   for (const Json& row : result["rows"]) {
@@ -829,19 +1556,25 @@ Document MakeDocument(const Json& result, Figures* figures) {
   if (IsMeasured(result)) {
     document.Heading("Beyond the paper's columns");
     AddCells(result, /*in_paper=*/false,
-             HasFewShotColumns(result) ? "Parts of the paper's columns; not counted in the headline."
-                                       : "The same rows on our other suites; not counted in the headline.",
+             HasFewShotColumns(result)
+                 ? "Parts of the paper's columns; not counted in the headline."
+                 : "The same rows on other suites or by other means; not counted in the headline.",
              &document);
     AddCurves(result, figures, &document);
     AddSteps(result, &document);
-    AddTasks(result, &document);
+    AddTasks(result, figures, &document);
+    AddCosts(result, figures, &document);
     AddComparisons(result, figures, &document);
+    AddAggregates(result, &document);
     AddFewShot(result, figures, &document);
     AddSelections(result, &document);
     AddParameters(result, &document);
     AddMetaTraining(result, &document);
   }
+  if (!IsMeasured(result)) AddProtocol(result, &document);
+  AddData(result, &document);
   AddReasons(result, &document);
+  AddRerun(result, &document);
   AddRun(result, &document);
   return document;
 }
@@ -870,16 +1603,20 @@ std::string ReportText(const Json& result) {
   std::string text = absl::StrCat(Text(result, "title"), ", profile ", Text(result, "profile"), "\n\n");
   std::vector<std::vector<std::string>> rows(1, {"method"});
   for (const Json& column : result["columns"]) {
-    if (column["in_paper"] == true) rows[0].push_back(Text(column, "title"));
+    if (column["in_paper"] == true) rows[0].push_back(ColumnTitle(result, column));
   }
   for (const Json& row : result["rows"]) {
     rows.push_back({Text(row, "title")});
     for (const Json& column : result["columns"]) {
       if (column["in_paper"] != true) continue;
-      const Json& cell = row["cells"][Text(column, "id")];
+      const Json& cell = At(row["cells"], Text(column, "id"));
       rows.back().push_back(
-          cell["n"] == 0 ? Text(cell, "verdict")
-                         : absl::StrCat(Fixed(cell["mean"], column.value("decimals", 1)), " ", Text(cell, "verdict")));
+          !cell.is_object() || cell["n"] == 0
+              ? absl::StrCat(cell.is_object() && cell.contains("part")
+                                 ? absl::StrCat("(", Fixed(cell["part"]["mean"], column.value("decimals", 1)), ") ")
+                                 : "",
+                             Text(cell, "verdict"))
+              : absl::StrCat(Fixed(cell["mean"], column.value("decimals", 1)), " ", Text(cell, "verdict")));
     }
   }
   std::vector<size_t> widths(rows[0].size());
@@ -898,6 +1635,12 @@ std::string ReportText(const Json& result) {
     const Json& chosen = row["selection"]["chosen"];
     absl::StrAppend(&text, "chosen on development tasks: ", Text(row, "title"), ", ",
                     chosen.is_object() ? OptionsText(chosen) : "nothing, every candidate failed", "\n");
+  }
+  const TaskList tasks(result);
+  for (const ReportTask& task : tasks.all()) {
+    if (!task.missing.empty()) absl::StrAppend(&text, task.name, ": not attempted. ", task.missing, "\n");
+    if (task.missing.empty() && !task.subset.empty())
+      absl::StrAppend(&text, task.name, ": a subset. ", task.subset, "\n");
   }
   if (result.contains("not_attempted")) absl::StrAppend(&text, Text(result, "not_attempted"), "\n");
   return text;

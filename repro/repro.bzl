@@ -10,7 +10,10 @@ def gbmoa_table(name):
         malloc = "@com_github_gperftools_gperftools//:tcmalloc_minimal",
         data = [
             "tables/%s.textproto" % name,
-        ],
+        ] + select({
+            ":task_data_fetched": ["@task_data"],
+            "//conditions:default": [],
+        }),
         local_defines = ['GBMOA_TABLE=\\"%s\\"' % name] + select({
             ":profile_glue": ['GBMOA_PROFILE=\\"glue\\"'],
             ":profile_4xa100": ['GBMOA_PROFILE=\\"4xa100\\"'],
@@ -18,15 +21,21 @@ def gbmoa_table(name):
         }),
         deps = [
             ":desk_world",
+            ":file_world",
+            ":submission",
             ":subprocess",
+            ":table",
             ":table_main",
             "//baselines",
+            "//eval:tokenizer",
             "//eval/tokenizers",
             "//gbmoa",
             "//gbmoa/base:exit_codes",
+            "//gbmoa/base:file",
             "//gbmoa/base:flags",
             "//gbmoa/base:runfiles",
             "//gbmoa/base:sha256",
+            "//gbmoa/base:status_macros",
             "//gbmoa/base:threads",
             "@com_github_google_glog//:glog",
             "@com_google_absl//absl/flags:flag",

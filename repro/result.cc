@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <limits>
 #include <optional>
 #include <set>
 
@@ -10,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "eval/statistics.h"
+#include "repro/aggregate.h"
 #include "repro/selection.h"
 
 namespace gbmoa {
@@ -20,36 +23,102 @@ constexpr double kConfidence = 0.95;
 
 using CellMap = std::map<std::pair<std::string, int>, const Cell*>;  // task, draw
 
-// All runs of one row on the tasks of one suite.
+// nullptr if there is none.
+const TaskFacts* FindTask(const TableRun& run, const std::string& name) {
+  for (const TaskFacts& task : run.tasks) {
+    if (task.name == name) return &task;
+  }
+  return nullptr;
+}
+
+bool HasMetric(const TaskFacts& task, const std::string& metric) {
+  return std::count(task.metrics.begin(), task.metrics.end(), metric) > 0;
+}
+
+std::vector<std::string> SuiteTasks(const TableRun& run, const std::string& suite,
+                                    const std::function<bool(const TaskFacts&)>& which) {
+  std::vector<std::string> names;
+  for (const TaskFacts& task : run.tasks) {
+    if (!task.development && task.suite == suite && which(task)) names.push_back(task.name);
+  }
+  return names;
+}
+
+std::vector<std::string> SuiteTasks(const TableRun& run, const std::string& suite) {
+  return SuiteTasks(run, suite, [](const TaskFacts&) { return true; });
+}
+
+// The tasks that a column is a mean over. Of one that is missing there is no mean.
+std::vector<std::string> ColumnTasks(const TableRun& run, const Column& column) {
+  if (!column.tasks().empty()) return {column.tasks().begin(), column.tasks().end()};
+  if (column.measure() == Column::MACRO_F1)
+    return SuiteTasks(run, column.suite(), [](const TaskFacts& task) { return HasMetric(task, "macro_f1"); });
+  if (column.measure() == Column::PARAMETERS_PERCENT) {
+    // The same for all tasks, so that those that are there tell it.
+    std::vector<std::string> tasks =
+        SuiteTasks(run, column.suite(), [](const TaskFacts& task) { return task.missing.empty(); });
+    if (!tasks.empty()) return tasks;
+  }
+  return SuiteTasks(run, column.suite());
+}
+
+// All runs of one row on some tasks.
 class RowRuns {
  public:
-  RowRuns(const TableRun& run, const std::string& row, const std::string& suite) {
+  RowRuns(const TableRun& run, const std::string& row, const std::vector<std::string>& tasks)
+      : tasks_(tasks.begin(), tasks.end()) {
     for (const Cell& cell : run.cells) {
-      if (cell.row != row || cell.suite != suite) continue;
+      if (cell.row != row || cell.suite == "few_shot" || tasks_.count(cell.task) == 0) continue;
       draws_.insert(cell.draw);
-      tasks_.insert(cell.task);
       cells_[{cell.task, cell.draw}] = &cell;
     }
   }
   const std::set<int>& draws() const { return draws_; }
-  bool empty() const { return draws_.empty(); }
+  // nullptr if there is none.
+  const Cell* Find(const std::string& task, int draw) const {
+    const auto found = cells_.find({task, draw});
+    return found == cells_.end() ? nullptr : found->second;
+  }
 
-  // Mean over the tasks of one draw; nothing if one of them failed.
+  // Why there is no mean over the tasks; empty if they have all been run, well or not.
+  std::string NotAttempted() const {
+    if (tasks_.empty()) return "UNDERSPECIFIED: no task that is run is scored by this";
+    std::vector<std::string> not_run, missing;
+    std::string why;
+    for (const std::string& task : tasks_) {
+      const auto first = cells_.lower_bound({task, std::numeric_limits<int>::min()});
+      if (first == cells_.end() || first->first.first != task) {
+        not_run.push_back(task);
+      } else if (!first->second->not_attempted.empty()) {
+        if (missing.empty()) why = first->second->not_attempted;
+        missing.push_back(task);
+      }
+    }
+    if (missing.size() == 1) return why;
+    if (!missing.empty()) return absl::StrCat(why, " (likewise ", JoinFrom(missing, 1), ")");
+    return not_run.empty() ? "" : absl::StrCat("BUDGET: ", JoinFrom(not_run, 0), " not run");
+  }
+
+  // Mean over the tasks of one draw; nothing if one of them has not been run or failed.
   template <typename F>
   std::optional<double> Mean(int draw, const F& value) const {
     double sum = 0;
     for (const std::string& task : tasks_) {
-      const auto found = cells_.find({task, draw});
-      if (found == cells_.end() || !found->second->error.empty()) return std::nullopt;
-      sum += value(*found->second);
+      const Cell* const cell = Find(task, draw);
+      if (cell == nullptr || !cell->has_run()) return std::nullopt;
+      sum += value(*cell);
     }
     if (tasks_.empty()) return std::nullopt;
     return sum / static_cast<double>(tasks_.size());
   }
 
  private:
-  std::set<int> draws_;
+  static std::string JoinFrom(const std::vector<std::string>& names, size_t first) {
+    return absl::StrJoin(names.begin() + static_cast<int64_t>(first), names.end(), ", ");
+  }
+
   std::set<std::string> tasks_;
+  std::set<int> draws_;
   CellMap cells_;
 };
 
@@ -112,7 +181,7 @@ class Episodes {
   EpisodeGrid Accuracies(const std::string& start, int shots, const FewShot::Group* group, int mark) const {
     EpisodeGrid grid;
     for (const Cell* cell : Find(start, shots)) {
-      if (!cell->error.empty() || !InGroup(*cell, group)) continue;
+      if (!cell->has_run() || !InGroup(*cell, group)) continue;
       const std::vector<CurvePoint>& curve = cell->run.curve;
       grid.Add(cell->draw, cell->replicate, 100 * (mark < 0 ? curve.back() : curve.at(mark)).accuracy);
     }
@@ -129,6 +198,11 @@ class Episodes {
       if (!cell->error.empty()) return cell->error;
     }
     return "";
+  }
+  // Empty unless they are not there.
+  std::string NotAttempted(const std::string& start, int shots) const {
+    const std::vector<const Cell*>& cells = Find(start, shots);
+    return cells.empty() ? "" : cells[0]->not_attempted;
   }
   int64_t Replicates(const std::string& start) const {
     std::set<int> replicates;
@@ -158,10 +232,30 @@ double FinalAccuracy(const Cell& cell) { return 100 * cell.run.curve.back().accu
 double FinalF1(const Cell& cell) { return cell.run.curve.back().macro_f1; }
 double Seconds(const Cell& cell) { return cell.run.report.seconds; }
 
-std::optional<double> Measure(const Column& column, const RowRuns& row, const RowRuns& ratio_row, int draw) {
+// The final model's official metrics, in the task's order; where it has none, its first metric.
+std::vector<double> OfficialValues(const TableRun& run, const Cell& cell) {
+  const TaskFacts* const task = FindTask(run, cell.task);
+  const std::vector<double>& values = cell.run.curve.back().values;
+  std::vector<double> official;
+  for (size_t i = 0; task != nullptr && i < task->official_metrics.size(); ++i) {
+    const auto found = std::find(cell.run.metrics.begin(), cell.run.metrics.end(), task->official_metrics[i]);
+    official.push_back(found == cell.run.metrics.end() ? NAN : values.at(found - cell.run.metrics.begin()));
+  }
+  return official.empty() ? std::vector<double>{cell.run.curve.back().accuracy} : official;
+}
+
+// The task's score on its benchmark, as a share.
+double OfficialScore(const TableRun& run, const Cell& cell) { return Summarize(OfficialValues(run, cell)).mean; }
+
+std::optional<double> Measure(const TableRun& run, const Column& column, const RowRuns& row, const RowRuns& ratio_row,
+                              int draw) {
   switch (column.measure()) {
     case Column::ACCURACY_PERCENT:
       return row.Mean(draw, FinalAccuracy);
+    case Column::PUBLISHED_MEAN_PERCENT:
+      return row.Mean(draw, [&run](const Cell& cell) { return 100 * OfficialValues(run, cell)[0]; });
+    case Column::BENCHMARK_PERCENT:
+      return row.Mean(draw, [&run](const Cell& cell) { return 100 * OfficialScore(run, cell); });
     case Column::MACRO_F1:
       return row.Mean(draw, FinalF1);
     case Column::ADAPTATION_STEPS:
@@ -199,6 +293,7 @@ std::optional<double> PaperValue(const Table& table, const Row& row, const Colum
   return std::nullopt;
 }
 
+Json FiniteOrNull(double value) { return std::isfinite(value) ? Json(value) : Json(); }
 Json OrNull(std::optional<double> value) { return value.has_value() ? Json(*value) : Json(); }
 
 // Whether [first, first + count) of the expected value and of this run have one in common. One that says nothing of its
@@ -232,7 +327,32 @@ struct CellValues {
   std::vector<double> episodes;  // of few-shot accuracy: one an episode, the mean over its repetitions
   std::string failed;            // what failed, or empty
   int64_t failures = 0;
+  std::string not_attempted;  // why there are no values; else empty
+  std::vector<double> part_values;  // where some tasks were not run: of the others
+  size_t part_tasks = 0, all_tasks = 0;
 };
+
+// Where some tasks were not run: the mean over the others, which is no value of the column and is never judged. What
+// published tables average has none.
+void MeasurePart(const Table& table, const Row& row, const Column& column, const std::vector<std::string>& tasks,
+                 const TableRun& run, CellValues* cell) {
+  if (column.measure() == Column::PUBLISHED_MEAN_PERCENT || column.measure() == Column::BENCHMARK_PERCENT) return;
+  std::vector<std::string> part;
+  for (const std::string& task : tasks) {
+    const bool has_run = std::any_of(run.cells.begin(), run.cells.end(), [&](const Cell& one) {
+      return one.row == row.id() && one.suite != "few_shot" && one.task == task && one.has_run();
+    });
+    if (has_run) part.push_back(task);
+  }
+  if (part.empty()) return;
+  const RowRuns runs(run, row.id(), part), ratio_runs(run, table.ratio_row(), part);
+  for (const int draw : runs.draws()) {
+    const std::optional<double> value = Measure(run, column, runs, ratio_runs, draw);
+    if (value.has_value()) cell->part_values.push_back(*value);
+  }
+  cell->part_tasks = part.size();
+  cell->all_tasks = tasks.size();
+}
 
 CellValues MeasureCell(const Table& table, const Profile& profile, const Row& row, const Column& column,
                        const TableRun& run) {
@@ -241,15 +361,24 @@ CellValues MeasureCell(const Table& table, const Profile& profile, const Row& ro
     const Episodes episodes(run);
     const FewShot::Group* const group = FindGroup(profile.few_shot(), column.group());
     const EpisodeGrid grid = episodes.Accuracies(row.id(), column.shots(), group, -1);
+    cell.not_attempted = episodes.NotAttempted(row.id(), column.shots());
     cell.failures = episodes.Failed(row.id(), column.shots());
     cell.failed = absl::StrCat(cell.failures, " of ", episodes.Count(row.id(), column.shots()), " episodes failed");
     cell.values = grid.ReplicateMeans();
     cell.episodes = grid.EpisodeMeans();
     return cell;
   }
-  const RowRuns runs(run, row.id(), column.suite()), ratio_runs(run, table.ratio_row(), column.suite());
+  const std::vector<std::string> tasks = ColumnTasks(run, column);
+  const RowRuns runs(run, row.id(), tasks), ratio_runs(run, table.ratio_row(), tasks);
+  cell.not_attempted = runs.NotAttempted();
+  if (cell.not_attempted.empty() && column.measure() == Column::WALL_RATIO)
+    cell.not_attempted = ratio_runs.NotAttempted();
+  if (!cell.not_attempted.empty()) {
+    MeasurePart(table, row, column, tasks, run, &cell);
+    return cell;
+  }
   for (const int draw : runs.draws()) {
-    const std::optional<double> value = Measure(column, runs, ratio_runs, draw);
+    const std::optional<double> value = Measure(run, column, runs, ratio_runs, draw);
     if (value.has_value()) {
       cell.values.push_back(*value);
     } else {
@@ -285,9 +414,12 @@ std::string OtherOptions(const Profile& profile, const TableRun& run, const std:
 
 Json MakeCell(const Table& table, const Profile& profile, const Row& row, const Column& column, bool quick,
               const TableRun* run) {
-  const std::string not_attempted = NotAttemptedReason(profile, row.id());
+  std::string not_attempted = NotAttemptedReason(profile, row.id());
   CellValues measured;
-  if (run != nullptr && not_attempted.empty()) measured = MeasureCell(table, profile, row, column, *run);
+  if (run != nullptr && not_attempted.empty()) {
+    measured = MeasureCell(table, profile, row, column, *run);
+    not_attempted = measured.not_attempted;
+  }
   const bool few_shot = column.measure() == Column::FEW_SHOT_ACCURACY_PERCENT;
   const bool meta_learns = run != nullptr && run->meta_learns.count(row.id()) > 0 && run->meta_learns.at(row.id());
   const RowSettings* const settings = FindRowSettings(profile, row.id());
@@ -344,6 +476,14 @@ Json MakeCell(const Table& table, const Profile& profile, const Row& row, const 
   cell["sd"] = ours.n > 1 ? Json(ours.sd) : Json();
   cell["n"] = ours.n;
   cell["values"] = measured.values;
+  if (!measured.part_values.empty()) {
+    const Summary part = Summarize(measured.part_values);
+    cell["part"] = {{"mean", part.mean},
+                    {"sd", part.n > 1 ? Json(part.sd) : Json()},
+                    {"n", part.n},
+                    {"tasks", measured.part_tasks},
+                    {"of", measured.all_tasks}};
+  }
   if (few_shot && ours_episodes.n > 0) {
     cell["episodes"] = ours_episodes.n;
     cell["sd_episodes"] = ours_episodes.n > 1 ? Json(ours_episodes.sd) : Json();
@@ -372,13 +512,21 @@ Json MakeCell(const Table& table, const Profile& profile, const Row& row, const 
     }
   }
   if (judgement.runs_to_decide > 0) cell["runs_to_decide"] = judgement.runs_to_decide;
+  AddPValues(judgement, &cell);
   return cell;
 }
 
-// Mean accuracy over the suite's tasks at each mark, with spread and interval over the draws.
-Json Curve(const RowRuns& runs, const Profile& profile) {
+// Mean accuracy at each mark over those tasks of the suite that have been run, with spread and interval over the draws.
+Json Curve(const TableRun& run, const Profile& profile, const std::string& row, const std::string& suite) {
+  std::vector<std::string> missing;
+  const std::vector<std::string> tasks = SuiteTasks(run, suite, [&](const TaskFacts& task) {
+    if (!task.missing.empty()) missing.push_back(task.name);
+    return task.missing.empty();
+  });
+  const RowRuns runs(run, row, tasks);
   Json curve = {{"marks", Json::array()}, {"mean", Json::array()}, {"sd", Json::array()},
                 {"low", Json::array()},   {"high", Json::array()}, {"n", 0}};
+  if (!missing.empty()) curve["missing"] = missing;
   for (int i = 0; i < profile.marks_size(); ++i) {
     std::vector<double> values;
     for (const int draw : runs.draws()) {
@@ -405,28 +553,37 @@ Json RowTasks(const TableRun& run, const std::string& row) {
     if (cell.row != row || cell.suite == "few_shot") continue;
     Json task = {{"task", cell.task}, {"suite", cell.suite}, {"draw", cell.draw}};
     if (cell.meta_seed >= 0) task["meta_seed"] = cell.meta_seed;
-    if (!cell.error.empty()) {
-      task["error"] = cell.error;
+    if (const TaskFacts* facts = FindTask(run, cell.task); facts != nullptr && !facts->subset.empty())
+      task["subset"] = facts->subset;
+    if (!cell.not_attempted.empty()) task["not_attempted"] = cell.not_attempted;
+    if (!cell.error.empty()) task["error"] = cell.error;
+    if (!cell.has_run()) {
       tasks.push_back(task);
       continue;
     }
-    Json curve = Json::array();
-    bool degenerate = false;
-    for (const CurvePoint& point : cell.run.curve) curve.push_back({point.step, point.accuracy, point.macro_f1});
-    degenerate = cell.run.curve.back().degenerate;
+    Json curve = Json::array(), metrics = Json::object();
+    for (const CurvePoint& point : cell.run.curve)
+      curve.push_back({point.step, FiniteOrNull(point.accuracy), FiniteOrNull(point.macro_f1)});
+    const CurvePoint& final_point = cell.run.curve.back();
+    for (size_t i = 0; i < cell.run.metrics.size(); ++i)
+      metrics[cell.run.metrics[i]] = FiniteOrNull(final_point.values.at(i));
     const AdaptReport& report = cell.run.report;
-    task["metric"] = "accuracy";
-    task["value"] = cell.run.curve.back().accuracy;
-    task["macro_f1"] = cell.run.curve.back().macro_f1;
+    task["metric"] = cell.run.metrics.empty() ? "" : cell.run.metrics[0];
+    task["value"] = FiniteOrNull(final_point.accuracy);
+    task["macro_f1"] = FiniteOrNull(final_point.macro_f1);
+    task["metrics"] = metrics;
+    task["official"] = FiniteOrNull(OfficialScore(run, cell));
     task["n_test"] = cell.run.num_test;
     task["steps"] = report.steps;
+    task["tokens"] = report.tokens;
     task["seconds"] = report.seconds;
     task["flops"] = report.flops;
     task["peak_rss_bytes"] = cell.peak_rss_bytes;
-    task["first_loss"] = report.first_loss;
-    task["last_loss"] = report.last_loss;
+    task["first_loss"] = FiniteOrNull(report.first_loss);
+    task["last_loss"] = FiniteOrNull(report.last_loss);
     task["finite"] = report.finite;
-    task["degenerate"] = degenerate;  // some class was never predicted: its F1 of 0 is a convention
+    // Of some metric, whose value is then a convention: e.g. F1 of a class that was never predicted.
+    task["degenerate"] = final_point.degenerate;
     task["curve"] = curve;
     task["predictions"] = absl::StrCat("predictions/", CellName(cell), ".txt");
     tasks.push_back(task);
@@ -439,7 +596,7 @@ Json RowParameters(const TableRun& run, const std::string& row) {
   ParameterCounts counts;
   bool any = false;
   for (const Cell& cell : run.cells) {
-    if (cell.row != row || cell.suite == "few_shot" || !cell.error.empty()) continue;
+    if (cell.row != row || cell.suite == "few_shot" || !cell.has_run()) continue;
     any = true;
     counts.per_task = cell.run.parameters.per_task;
     counts.head = std::max(counts.head, cell.run.parameters.head);
@@ -498,10 +655,10 @@ Json SelectionToJson(const Profile& profile, const Selection& selection, const C
 }
 
 // Of the row's cells, those of the few-shot columns among them; starts are no rows.
-Cost JudgedCost(const Table& table, const TableRun& run, const std::string& row) {
+Cost JudgedCost(bool few_shot_columns, const TableRun& run, const std::string& row) {
   Cost cost;
   for (const Cell& cell : run.cells) {
-    if (cell.row == row && (cell.suite != "few_shot" || HasFewShotColumns(table))) cost.Add(cell);
+    if (cell.row == row && (cell.suite != "few_shot" || few_shot_columns)) cost.Add(cell);
   }
   return cost;
 }
@@ -535,16 +692,17 @@ Json MakeRow(const TableDefinition& definition, const Profile& profile, const Ro
     json["options"] = options;
     json["options_reason"] = settings->options_reason();
     if (selection != nullptr)
-      json["selection"] = SelectionToJson(profile, *selection, JudgedCost(table, *run, row.id()));
+      json["selection"] =
+          SelectionToJson(profile, *selection, JudgedCost(HasFewShotColumns(table, profile.name()), *run, row.id()));
   }
   for (const Column& column : table.columns()) {
+    if (!HasColumn(profile.name(), column)) continue;
     json["cells"][column.id()] = MakeCell(table, profile, row, column, quick, run);
   }
   if (run == nullptr || !not_attempted.empty()) return json;
   json["tasks"] = RowTasks(*run, row.id());
   json["parameters"] = RowParameters(*run, row.id());
-  for (const std::string& suite : profile.suites())
-    json["curves"][suite] = Curve(RowRuns(*run, row.id(), suite), profile);
+  for (const std::string& suite : profile.suites()) json["curves"][suite] = Curve(*run, profile, row.id(), suite);
   std::vector<double> seconds;
   for (const MetaTraining& training : run->meta_trainings) {
     if (training.row != row.id()) continue;
@@ -555,6 +713,7 @@ Json MakeRow(const TableDefinition& definition, const Profile& profile, const Ro
                 {"first_loss", training.first_loss},
                 {"last_loss", training.last_loss}};
     if (training.tasks > 0) one["order"] = absl::StrCat("meta/", row.id(), "-seed", training.seed, "-order.json");
+    if (!training.events.empty()) one["events"] = training.events;
     if (!training.error.empty()) one["error"] = training.error;
     json["meta_training"].push_back(one);
     if (training.error.empty()) seconds.push_back(training.seconds);
@@ -570,6 +729,22 @@ Json Difference(const DifferenceInterval& interval, size_t n) {
     json["high"] = interval.high;
   }
   return json;
+}
+
+// What a comparison of the column is called; nullptr if rows are not compared by it.
+const char* ComparedMeasure(const Column& column) {
+  switch (column.measure()) {
+    case Column::ACCURACY_PERCENT:
+      return "accuracy";
+    case Column::MACRO_F1:
+      return "f1";
+    case Column::PUBLISHED_MEAN_PERCENT:
+      return "published";
+    case Column::BENCHMARK_PERCENT:
+      return "benchmark";
+    default:
+      return nullptr;
+  }
 }
 
 // A row's column minus that of another row, on what both were run on.
@@ -590,19 +765,20 @@ std::optional<Json> Compare(const Profile& profile, const TableRun& run, const E
     comparison["sd_replicates"] = by_replicate.n > 1 ? Json(by_replicate.sd) : Json();
     return comparison;
   }
-  const bool accuracy = column.measure() == Column::ACCURACY_PERCENT;
-  if (!accuracy && column.measure() != Column::MACRO_F1) return std::nullopt;
-  const auto value = accuracy ? FinalAccuracy : FinalF1;
-  const RowRuns ours(run, row, column.suite()), theirs(run, to, column.suite());
+  const char* const measure = ComparedMeasure(column);
+  if (measure == nullptr) return std::nullopt;
+  const std::vector<std::string> tasks = ColumnTasks(run, column);
+  const RowRuns ours(run, row, tasks), theirs(run, to, tasks);
   std::vector<double> a, b;
   for (const int draw : ours.draws()) {
-    const std::optional<double> x = ours.Mean(draw, value), y = theirs.Mean(draw, value);
+    const std::optional<double> x = Measure(run, column, ours, ours, draw),
+                                y = Measure(run, column, theirs, theirs, draw);
     if (!x.has_value() || !y.has_value()) continue;
     a.push_back(*x);
     b.push_back(*y);
   }
   if (a.empty()) return std::nullopt;
-  comparison.update({{"suite", column.suite()}, {"measure", accuracy ? "accuracy" : "f1"}});
+  comparison.update({{"suite", column.suite()}, {"measure", measure}});
   comparison.update(Difference(PairedInterval(a, b, kConfidence), a.size()));
   return comparison;
 }
@@ -614,6 +790,7 @@ Json Comparisons(const Table& table, const Profile& profile, const TableRun& run
     for (const Row& row : table.rows()) {
       if (row.id() == to) continue;
       for (const Column& column : table.columns()) {
+        if (!HasColumn(profile.name(), column)) continue;
         std::optional<Json> comparison = Compare(profile, run, episodes, row.id(), to, column);
         if (!comparison.has_value()) continue;
         const std::optional<double> ours = PaperValue(table, row, column),
@@ -624,6 +801,104 @@ Json Comparisons(const Table& table, const Profile& profile, const TableRun& run
     }
   }
   return comparisons;
+}
+
+// One suite's tasks by row: scores of every task and draw, over tasks that are there. Rows without one are left out.
+std::vector<ScoreRow> SuiteScores(const Table& table, const TableRun& run, const std::vector<std::string>& tasks) {
+  std::vector<ScoreRow> rows;
+  for (const Row& row : table.rows()) {
+    const RowRuns runs(run, row.id(), tasks);
+    if (!runs.NotAttempted().empty()) continue;
+    ScoreRow scores{row.id()};
+    for (const std::string& task : tasks) {
+      scores.scores.emplace_back();
+      for (const int draw : runs.draws()) {
+        const Cell* const cell = runs.Find(task, draw);
+        scores.scores.back().push_back(cell == nullptr || !cell->has_run() ? NAN : FinalAccuracy(*cell));
+      }
+    }
+    rows.push_back(std::move(scores));
+  }
+  return rows;
+}
+
+// Of two rows on the same tasks and draws: a list a task, ours minus theirs.
+Json PairedDifferences(const ScoreRow& ours, const ScoreRow& theirs, const std::vector<std::string>& tasks) {
+  Json json = Json::array();
+  for (size_t t = 0; t < tasks.size(); ++t) {
+    Json values = Json::array();
+    double sum = 0;
+    for (size_t d = 0; d < ours.scores[t].size(); ++d) {
+      const double difference = ours.scores[t][d] - theirs.scores[t][d];
+      sum += difference;
+      values.push_back(FiniteOrNull(difference));  // a run that failed
+    }
+    json.push_back({{"task", tasks[t]},
+                    {"mean", FiniteOrNull(sum / static_cast<double>(values.size()))},
+                    {"values", std::move(values)}});
+  }
+  return json;
+}
+
+// What each suite says over all its tasks and draws at once, and the differences that it comes from, in percent of the
+// tasks' first metric.
+Json Aggregates(const Table& table, const Profile& profile, const TableRun& run) {
+  Json aggregates = Json::array();
+  AggregateOptions options;
+  options.compare_to.assign(table.compare_to().begin(), table.compare_to().end());
+  for (const std::string& suite : profile.suites()) {
+    const std::vector<std::string> tasks =
+        SuiteTasks(run, suite, [](const TaskFacts& task) { return task.missing.empty(); });
+    const std::vector<ScoreRow> rows = SuiteScores(table, run, tasks);
+    Json json = AggregateJson(rows, options);
+    if (json.is_null()) continue;
+    json["suite"] = suite;
+    json["task_names"] = tasks;
+    for (Json& pair : json["pairs"]) {
+      const auto find = [&](const char* side) {
+        return std::find_if(rows.begin(), rows.end(), [&](const ScoreRow& row) { return pair[side] == row.id; });
+      };
+      const auto ours = find("row"), theirs = find("to");
+      if (ours != rows.end() && theirs != rows.end()) pair["differences"] = PairedDifferences(*ours, *theirs, tasks);
+    }
+    aggregates.push_back(std::move(json));
+  }
+  return aggregates;
+}
+
+// Which tasks meta-training has seen, which ones rows are judged on, and where settings were chosen.
+Json Split(const Profile& profile, const TableRun& run) {
+  Json split = {{"meta_train", run.meta_train_tasks}, {"meta_test", Json::array()}, {"development", Json::array()}};
+  for (const TaskFacts& task : run.tasks) {
+    if (task.development && !task.missing.empty()) continue;  // nothing was chosen on it
+    split[task.development ? "development" : "meta_test"].push_back(task.name);
+  }
+  if (!profile.has_few_shot()) return split;
+  std::set<std::string> few_shot(profile.file_world().few_shot_tasks().begin(),
+                                 profile.file_world().few_shot_tasks().end());
+  for (const Cell& cell : run.cells) {
+    // Of episodes that are not of files' tasks, their families.
+    if (WorldOf(profile) != "desk" || cell.suite != "few_shot" || cell.task.empty()) continue;
+    few_shot.insert(cell.task.substr(0, cell.task.find('/')));
+  }
+  split["few_shot"] = few_shot;
+  return split;
+}
+
+// What there is to say of the tasks themselves: how much of the official data they have, and how they are scored.
+Json Tasks(const TableRun& run) {
+  Json tasks = Json::array();
+  for (const TaskFacts& task : run.tasks) {
+    tasks.push_back({{"task", task.name},
+                     {"suite", task.suite},
+                     {"development", task.development},
+                     {"subset", task.subset},
+                     {"missing", task.missing},
+                     {"n_test", task.num_test},
+                     {"metrics", task.metrics},
+                     {"official_metrics", task.official_metrics}});
+  }
+  return tasks;
 }
 
 // The few-shot part: accuracy by start, shots, group of families and mark. An episode's value is its mean over the
@@ -672,6 +947,7 @@ class FewShotTable {
  private:
   Json Result(const std::string& start, int shots, const FewShot::Group* group) const {
     Json json = {{"start", start}, {"shots", shots}, {"group", group == nullptr ? "all" : group->id()}};
+    if (const std::string missing = episodes_.NotAttempted(start, shots); !missing.empty()) json["missing"] = missing;
     const int64_t failed = episodes_.Failed(start, shots);
     if (failed > 0) {
       json["failed"] = failed;
@@ -778,8 +1054,12 @@ Json BuildResult(const TableDefinition& definition, const Profile& profile, cons
                         {"steps", profile.steps()},
                         {"batch_size", profile.batch_size()},
                         {"marks", profile.marks()},
-                        {"ratio_row", table.ratio_row()}};
+                        {"ratio_row", table.ratio_row()},
+                        {"world", WorldOf(profile)}};
+  for (const Suite& suite : profile.suite_tasks())
+    result["suites"].push_back({{"name", suite.name()}, {"title", suite.title()}, {"tasks", suite.tasks()}});
   for (const Column& column : table.columns()) {
+    if (!HasColumn(profile.name(), column)) continue;
     result["columns"].push_back({{"id", column.id()},
                                  {"title", column.title()},
                                  {"measure", Column::Measure_Name(column.measure())},
@@ -791,16 +1071,21 @@ Json BuildResult(const TableDefinition& definition, const Profile& profile, cons
                                  {"not_judged", column.not_judged()},
                                  {"decimals", column.decimals()},
                                  {"note", column.note()}});
+    if (!column.tasks().empty()) result["columns"].back()["tasks"] = column.tasks();
     if (column.measure() != Column::FEW_SHOT_ACCURACY_PERCENT) continue;
     result["columns"].back()["shots"] = column.shots();
     result["columns"].back()["group"] = column.group();
   }
   for (const Row& row : table.rows()) result["rows"].push_back(MakeRow(definition, profile, row, context.quick, run));
+  ApplyHolm(&result);
   const VerdictCounts paper = Count(result, /*paper_only=*/true), all = CountVerdicts(result);
   result["headline"] = Headline(paper);
   result["counts"] = {{"paper", CountsToJson(paper)}, {"all", CountsToJson(all)}};
   if (run == nullptr) return result;
+  result["split"] = Split(profile, *run);
+  result["data"] = Tasks(*run);
   result["comparisons"] = Comparisons(table, profile, *run);
+  result["aggregates"] = Aggregates(table, profile, *run);
   if (profile.has_few_shot()) result["few_shot"] = FewShotTable(table, profile.few_shot(), *run).ToJson();
   return result;
 }

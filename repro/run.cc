@@ -7,20 +7,28 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "eval/tokenizer.h"
 #include "gbmoa/base/exit_codes.h"
+#include "gbmoa/base/file.h"
 #include "gbmoa/base/flags.h"
 #include "gbmoa/base/runfiles.h"
 #include "gbmoa/base/sha256.h"
+#include "gbmoa/base/status_macros.h"
 #include "gbmoa/base/threads.h"
 #include "glog/logging.h"
 #include "repro/desk_world.h"
+#include "repro/file_world.h"
+#include "repro/submission.h"
 #include "repro/subprocess.h"
+#include "repro/table.h"
 #include "repro/table_main.h"
 
 // Set by gbmoa_table in repro.bzl.
@@ -44,6 +52,15 @@ ABSL_FLAG(bool, quick, false, "a run of a minute or two to see that all works; i
 ABSL_FLAG(bool, fresh, false, "run everything again, whatever an earlier run left in the folder");
 ABSL_FLAG(std::string, report, "", "a results file: only write its Markdown and HTML anew");
 ABSL_FLAG(std::string, backbone, "", "folder of another encoder than the bundled one");
+ABSL_FLAG(std::string, data_root, "",
+          "folder of GLUE's and other tasks' files (docs/glue_profile.md); by default $GBMOA_DATA, else the archives "
+          "that --config=glue_fetch has fetched");
+ABSL_FLAG(std::string, tasks, "", "of the profile's test tasks only these, with commas between; the report says so");
+ABSL_FLAG(int64_t, max_bad_rows, 0, "so many bad rows of a split's files are left out, with a warning, not an error");
+ABSL_FLAG(std::string, submission, "",
+          "folder for predictions on GLUE's test sets in the leaderboard's format, a folder a row; empty: none");
+ABSL_FLAG(std::string, submission_rows, "",
+          "rows that --submission is for, with commas between; by default the methods of the paper");
 ABSL_FLAG(std::string, precision, "", "fp32 or bf16, of the frozen products; by default the fastest here");
 
 namespace gbmoa {
@@ -69,13 +86,56 @@ std::string GitCommit() {
   return absl::StrCat(absl::StripAsciiWhitespace(*commit), changes.ok() && !changes->empty() ? "-dirty" : "");
 }
 
+std::vector<std::string> Words(const std::string& text) { return absl::StrSplit(text, ',', absl::SkipEmpty()); }
+
+FileWorldOptions FileOptions() {
+  FileWorldOptions options;
+  options.backbone = absl::GetFlag(FLAGS_backbone);
+  options.precision = absl::GetFlag(FLAGS_precision);
+  options.data_root = FindDataRoot(absl::GetFlag(FLAGS_data_root));
+  options.cache_folder = TokenCacheFolder();
+  options.tasks = Words(absl::GetFlag(FLAGS_tasks));
+  options.max_bad_rows = absl::GetFlag(FLAGS_max_bad_rows);
+  return options;
+}
+
+absl::Status Submit(const Table& table, const Profile& profile, const TableWorld& world, const TableRun& run,
+                    const std::string& out, const std::string& folder, const FileWorldOptions& files) {
+  if (WorldOf(profile) != "files") {
+    return absl::InvalidArgumentError(absl::StrCat("--submission: profile ", profile.name(), " has no GLUE tasks"));
+  }
+  std::string backbone = files.backbone;
+  if (backbone.empty()) {
+    GBMOA_ASSIGN_OR_RETURN(backbone, BundledBackboneFolder());
+  }
+  GBMOA_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer, LoadTokenizer(backbone));
+  SubmissionOptions options;
+  options.folder = folder;
+  options.rows = Words(absl::GetFlag(FLAGS_submission_rows));
+  options.out = out;
+  options.files = files;
+  options.stopped = [] { return interrupted.load(); };
+  GBMOA_ASSIGN_OR_RETURN(const std::vector<SubmissionFile> written,
+                         WriteSubmission(table, profile, world, run, *tokenizer, options));
+  for (const SubmissionFile& file : written) {
+    const std::string path = JoinPath(folder, absl::StrCat(file.row, "/", file.file));
+    if (file.not_attempted.empty()) {
+      std::printf("%s: %lld predictions\n", path.c_str(), static_cast<long long>(file.predictions));
+    } else {
+      std::printf("%s: NOT_ATTEMPTED, %s\n", path.c_str(), file.not_attempted.c_str());
+    }
+  }
+  return absl::OkStatus();
+}
+
 int Main(int argc, char** argv) {
   std::string command = "bazel run ";
   if (std::string(GBMOA_PROFILE) != "desk") absl::StrAppend(&command, "--config=", GBMOA_PROFILE, " ");
   absl::StrAppend(&command, "//repro:", GBMOA_TABLE);
   for (int i = 1; i < argc; ++i) absl::StrAppend(&command, i == 1 ? " -- " : " ", argv[i]);
-  const std::vector<std::string> names = {"table", "profile", "out",    "seeds",    "first_seed", "threads",
-                                          "quick", "fresh",   "report", "backbone", "precision"};
+  const std::vector<std::string> names = {
+      "table",  "profile",  "out",       "seeds",     "first_seed", "threads",      "quick",      "fresh",
+      "report", "backbone", "precision", "data_root", "tasks",      "max_bad_rows", "submission", "submission_rows"};
   const std::vector<std::string> words(argv + 1, argv + argc);
   if (std::find_first_of(words.begin(), words.end(), std::begin(kHelp), std::end(kHelp)) != words.end()) {
     std::printf(
@@ -121,7 +181,23 @@ int Main(int argc, char** argv) {
   std::signal(SIGINT, OnSignal);
   std::signal(SIGTERM, OnSignal);
   arguments.stopped = [] { return interrupted.load(); };
-  return TableMain(arguments, [](const Profile& profile) {
+  arguments.tasks = Words(absl::GetFlag(FLAGS_tasks));
+  const FileWorldOptions files = FileOptions();
+  if (const std::string folder = absl::GetFlag(FLAGS_submission); !folder.empty()) {
+    arguments.after_run = [folder, &files](const Table& table, const Profile& profile, const TableWorld& world,
+                                           const TableRun& run, const std::string& out) {
+      return Submit(table, profile, world, run, out, UserPath(folder), files);
+    };
+  }
+  return TableMain(arguments, [&](const Profile& profile) -> absl::StatusOr<TableWorld> {
+    if (WorldOf(profile) == "files") {
+      FileWorldOptions options = files;
+      // What --quick leaves out need not be read.
+      if (options.tasks.empty() && arguments.quick) {
+        options.tasks.assign(profile.quick().tasks().begin(), profile.quick().tasks().end());
+      }
+      return MakeFileWorld(profile, options);
+    }
     DeskWorldOptions options;
     options.backbone = absl::GetFlag(FLAGS_backbone);
     options.precision = absl::GetFlag(FLAGS_precision);

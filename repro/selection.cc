@@ -13,7 +13,7 @@ constexpr double kEqual = 1e-9;
 }  // namespace
 
 void Cost::Add(const Cell& cell) {
-  if (!cell.error.empty()) return;
+  if (!cell.has_run()) return;
   ++adaptations;
   seconds += cell.run.report.seconds;
   flops += cell.run.report.flops;

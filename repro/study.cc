@@ -200,8 +200,10 @@ absl::Status Run() {
       if (task.suite != "validation") continue;
       for (int draw = 0; draw < 3; ++draw) {
         GBMOA_ASSIGN_OR_RETURN(Batch support, task.support_set(draw, 16));
-        units.push_back(
-            {"16-shot tasks", task.name, {task.name, std::move(support), task.test_set}, static_cast<uint64_t>(draw)});
+        units.push_back({"16-shot tasks",
+                         task.name,
+                         {task.name, std::move(support), task.test_set.batch},
+                         static_cast<uint64_t>(draw)});
       }
     }
   } else {
@@ -234,7 +236,7 @@ absl::Status Run() {
     options.seed = units[u].seed;
     const Episode& episode = units[u].episode;
     GBMOA_ASSIGN_OR_RETURN(const TaskRun run,
-                           EvaluateTask(*specs[s].learner, episode.support_set, episode.query_set, options));
+                           EvaluateTask(*specs[s].learner, episode.support_set, TestSet{episode.query_set}, options));
     for (const CurvePoint& point : run.curve) accuracy[s][u].push_back(point.accuracy);
     seconds[s][u] = run.report.seconds;
     return absl::OkStatus();

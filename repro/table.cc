@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "gbmoa/base/file.h"
 #include "gbmoa/base/sha256.h"
 #include "gbmoa/base/status_macros.h"
@@ -43,6 +45,9 @@ class Checker {
     Check(IsName(name), field, "'", name, "' is not a name of letters, digits and underscores");
     Check(seen->insert(name).second, field, "'", name, "' is there twice");
   }
+  void Range(const std::string& field, int64_t value, int64_t low, int64_t high) {
+    Check(value >= low && value <= high, field, value, ", not from ", low, " to ", high);
+  }
   template <typename Map>
   void Finite(const std::string& field, const Map& values) {
     for (const auto& [key, value] : values) Check(std::isfinite(value), absl::StrCat(field, ".", key), value);
@@ -71,6 +76,18 @@ bool IsGridValue(const std::string& value) {
 }
 
 constexpr int kMaxCandidates = 27;
+
+// Far above what anybody wants, far below where arithmetic overflows.
+constexpr int kMaxDraws = 1000, kMaxFirst = 1000000, kMaxShots = 1000000, kMaxSteps = 10000000;
+constexpr int kMaxBatchSize = 100000, kMaxExamples = 100000000;
+
+// "glue/cola"
+bool IsTaskName(const std::string& name) {
+  for (const absl::string_view part : absl::StrSplit(name, '/')) {
+    if (!IsName(std::string(part))) return false;
+  }
+  return name.size() <= 100;
+}
 
 void CheckRowGrid(const Profile& profile, const RowSettings& settings, const std::string& at, Checker* checker) {
   std::set<std::string> options;
@@ -115,14 +132,20 @@ void CheckSettings(const Table& table, const Profile& profile, const std::string
     const std::string field = absl::StrCat(at, ".rows[", settings.row(), "]");
     checker->Check(FindRow(table, settings.row()) != nullptr, field, "no such row");
     checker->Check(rows.insert(settings.row()).second, field, "is there twice");
-    checker->Check(settings.meta_steps() >= 0, field, "meta_steps ", settings.meta_steps());
+    checker->Range(absl::StrCat(field, ".meta_steps"), settings.meta_steps(), 0, kMaxSteps);
+    checker->Range(absl::StrCat(field, ".steps"), settings.steps(), 0, kMaxSteps);
     CheckRowGrid(profile, settings, field, checker);
     std::set<std::string> columns;
     for (const Expected& expected : settings.expected()) {
       const std::string cell = absl::StrCat(field, ".expected[", expected.column(), "]");
-      bool known = false;
-      for (const Column& column : table.columns()) known |= column.id() == expected.column();
+      bool known = false, has = false;
+      for (const Column& column : table.columns()) {
+        if (column.id() != expected.column()) continue;
+        known = true;
+        has = HasColumn(profile.name(), column);
+      }
       checker->Check(known, cell, "no such column");
+      checker->Check(has, cell, "the profile does not have this column");
       checker->Check(columns.insert(expected.column()).second, cell, "is there twice");
       checker->Check(std::isfinite(expected.mean()), cell, "mean ", expected.mean());
       checker->Check(expected.sd() >= 0 && std::isfinite(expected.sd()), cell, "sd ", expected.sd());
@@ -139,6 +162,9 @@ void CheckSettings(const Table& table, const Profile& profile, const std::string
     }
   }
 }
+
+// Files have a training split, which 0 shots are all of.
+int MinShots(const Profile& profile) { return WorldOf(profile) == "files" ? 0 : 1; }
 
 // Of a resolved profile. That its tasks are development tasks can be seen only where the tasks are.
 void CheckGrid(const Table& table, const Profile& profile, const std::string& at, Checker* checker) {
@@ -157,10 +183,10 @@ void CheckGrid(const Table& table, const Profile& profile, const std::string& at
     checker->Check(std::count(test_tasks.begin(), test_tasks.end(), task) == 0, absl::StrCat(at, ".tasks"), "'", task,
                    "' is a test task; settings are chosen on others");
   }
-  checker->Check(grid.draws() >= 1 && grid.draws() <= 1000, absl::StrCat(at, ".draws"), grid.draws());
-  checker->Check(grid.first_draw() >= 0, absl::StrCat(at, ".first_draw"), grid.first_draw());
-  checker->Check(grid.shots() >= 1, absl::StrCat(at, ".shots"), grid.shots());
-  checker->Check(grid.steps() >= 0, absl::StrCat(at, ".steps"), grid.steps());
+  checker->Range(absl::StrCat(at, ".draws"), grid.draws(), 1, kMaxDraws);
+  checker->Range(absl::StrCat(at, ".first_draw"), grid.first_draw(), 0, kMaxFirst);
+  checker->Range(absl::StrCat(at, ".shots"), grid.shots(), MinShots(profile), kMaxShots);
+  checker->Range(absl::StrCat(at, ".steps"), grid.steps(), 0, kMaxSteps);
   checker->Check(std::any_of(profile.rows().begin(), profile.rows().end(),
                              [](const RowSettings& settings) { return settings.grid_size() > 0; }),
                  at, "no row has one");
@@ -169,13 +195,14 @@ void CheckGrid(const Table& table, const Profile& profile, const std::string& at
 // Of a resolved profile.
 void CheckFewShot(const Table& table, const Profile& profile, const std::string& at, Checker* checker) {
   const FewShot& few_shot = profile.few_shot();
-  checker->Check(few_shot.shots_size() > 0 && few_shot.starts_size() > 0 && few_shot.groups_size() > 0, at,
+  const bool run = !profile.has_not_attempted();  // else no row is, and there are no starts
+  checker->Check(few_shot.shots_size() > 0 && (few_shot.starts_size() > 0 || !run) && few_shot.groups_size() > 0, at,
                  "shots, starts and groups must not be empty");
-  for (const int shots : few_shot.shots()) checker->Check(shots >= 1, absl::StrCat(at, ".shots"), shots);
-  checker->Check(few_shot.episodes() >= 1 && few_shot.episodes() <= 1000, absl::StrCat(at, ".episodes"),
-                 few_shot.episodes());
-  checker->Check(few_shot.first_episode() >= 0, absl::StrCat(at, ".first_episode"), few_shot.first_episode());
-  checker->Check(few_shot.steps() >= 0 && few_shot.batch_size() >= 0, at, "steps and batch_size must not be negative");
+  for (const int shots : few_shot.shots()) checker->Range(absl::StrCat(at, ".shots"), shots, 1, kMaxShots);
+  checker->Range(absl::StrCat(at, ".episodes"), few_shot.episodes(), 1, 1000);
+  checker->Range(absl::StrCat(at, ".first_episode"), few_shot.first_episode(), 0, std::numeric_limits<int>::max());
+  checker->Range(absl::StrCat(at, ".steps"), few_shot.steps(), 0, kMaxSteps);
+  checker->Range(absl::StrCat(at, ".batch_size"), few_shot.batch_size(), 0, kMaxBatchSize);
   checker->CheckMarks(absl::StrCat(at, ".marks"), few_shot.marks(), few_shot.steps());
   std::set<std::string> starts, groups;
   for (const FewShot::Start& start : few_shot.starts()) {
@@ -184,10 +211,10 @@ void CheckFewShot(const Table& table, const Profile& profile, const std::string&
                    "row '", start.row(), "' has no settings in this profile");
   }
   for (const FewShot::Group& group : few_shot.groups()) checker->Name(absl::StrCat(at, ".groups"), group.id(), &groups);
-  checker->Check(starts.count(few_shot.compare_to()) > 0, absl::StrCat(at, ".compare_to"), "no start '",
+  checker->Check(!run || starts.count(few_shot.compare_to()) > 0, absl::StrCat(at, ".compare_to"), "no start '",
                  few_shot.compare_to(), "'");
   for (const Column& column : table.columns()) {
-    if (column.measure() != Column::FEW_SHOT_ACCURACY_PERCENT) continue;
+    if (column.measure() != Column::FEW_SHOT_ACCURACY_PERCENT || !HasColumn(profile.name(), column)) continue;
     const std::string field = absl::StrCat("columns[", column.id(), "]");
     checker->Check(std::count(few_shot.shots().begin(), few_shot.shots().end(), column.shots()) > 0, field, at,
                    ".shots has no ", column.shots());
@@ -204,31 +231,113 @@ void CheckMetaTrainTasks(const MetaTrainTasks& tasks, const std::string& at, Che
                  "numbers must not be negative");
 }
 
+// What tasks in files there are, and how they become tasks of the table. Of a resolved profile.
+void CheckFiles(const Table& table, const Profile& profile, const std::string& at, Checker* checker) {
+  std::map<std::string, std::set<std::string>> suites;  // their tasks
+  std::set<std::string> names, tasks;
+  for (const Suite& suite : profile.suite_tasks()) {
+    const std::string field = absl::StrCat(at, ".suite_tasks[", suite.name(), "]");
+    checker->Name(absl::StrCat(at, ".suite_tasks"), suite.name(), &names);
+    checker->Check(suite.tasks_size() > 0, field, "has no tasks");
+    checker->Check(suite.name() != "few_shot", field, "is what episodes are called");
+    for (const std::string& task : suite.tasks()) {
+      checker->Check(IsTaskName(task), field, "'", task, "' is not a task's name, letters, digits, '_' and '/'");
+      checker->Check(tasks.insert(task).second, field, "'", task, "' is there twice, or in another suite");
+      suites[suite.name()].insert(task);
+    }
+  }
+  checker->Check(!suites.empty(), absl::StrCat(at, ".suite_tasks"), "is empty: which tasks does the profile have?");
+  for (const std::string& suite : profile.suites())
+    checker->Check(suites.count(suite) > 0, absl::StrCat(at, ".suites"), "'", suite, "' is not in suite_tasks");
+  for (const std::string& task : profile.quick().tasks())
+    checker->Check(tasks.count(task) > 0, absl::StrCat(at, ".quick.tasks"), "'", task, "' is not in suite_tasks");
+  for (const Column& column : table.columns()) {
+    if (!HasColumn(profile.name(), column)) continue;
+    for (const std::string& task : column.tasks()) {
+      checker->Check(suites[column.suite()].count(task) > 0, absl::StrCat("columns[", column.id(), "].tasks"), "'",
+                     task, "' is not in suite '", column.suite(), "' of ", at);
+    }
+  }
+  const FileWorld& files = profile.file_world();
+  const std::string field = absl::StrCat(at, ".file_world");
+  checker->Range(absl::StrCat(field, ".max_test_examples"), files.max_test_examples(), 0, kMaxExamples);
+  checker->Range(absl::StrCat(field, ".max_tokens"), files.max_tokens(), 0, 100000);
+  checker->Range(absl::StrCat(field, ".development_examples"), files.development_examples(), 0, kMaxExamples);
+  checker->Range(absl::StrCat(field, ".max_query_examples"), files.max_query_examples(), 0, kMaxExamples);
+  std::set<std::string> few_shot_tasks;
+  for (const std::string& task : files.few_shot_tasks()) {
+    checker->Check(IsTaskName(task), absl::StrCat(field, ".few_shot_tasks"), "'", task,
+                   "' is not a task's name, letters, digits, '_' and '/'");
+    checker->Check(few_shot_tasks.insert(task).second, absl::StrCat(field, ".few_shot_tasks"), "'", task,
+                   "' is there twice");
+  }
+  std::set<int> seeds;
+  for (const int seed : files.few_shot_seeds()) {
+    checker->Range(absl::StrCat(field, ".few_shot_seeds"), seed, 0, kMaxFirst);
+    checker->Check(seeds.insert(seed).second, absl::StrCat(field, ".few_shot_seeds"), seed, " is there twice");
+  }
+  checker->Check(!profile.has_few_shot() || (!few_shot_tasks.empty() && !seeds.empty()), field,
+                 "a few-shot part needs few_shot_tasks and few_shot_seeds");
+}
+
 // Of a resolved profile.
 void CheckProfile(const Table& table, const Profile& profile, const std::string& at, Checker* checker) {
   if (profile.has_not_attempted()) {
     checker->Check(!profile.not_attempted().why().empty() && profile.not_attempted().reasons_size() > 0,
                    absl::StrCat(at, ".not_attempted"), "needs a reason and why");
-    return;
+    if (profile.rows().empty()) return;  // else it is complete, and only cannot be run here
   }
-  checker->Check(profile.draws() >= 1 && profile.draws() <= 1000, absl::StrCat(at, ".draws"), profile.draws());
-  checker->Check(profile.first_draw() >= 0, absl::StrCat(at, ".first_draw"), profile.first_draw());
+  checker->Check(profile.world().empty() || profile.world() == "desk" || profile.world() == "files",
+                 absl::StrCat(at, ".world"), "'", profile.world(), "' is neither 'desk' nor 'files'");
+  checker->Range(absl::StrCat(at, ".draws"), profile.draws(), 1, kMaxDraws);
+  checker->Range(absl::StrCat(at, ".first_draw"), profile.first_draw(), 0, kMaxFirst);
   checker->Check(profile.meta_seeds() >= 1 && profile.meta_seeds() <= profile.draws(), absl::StrCat(at, ".meta_seeds"),
                  profile.meta_seeds(), " with ", profile.draws(), " draws");
-  checker->Check(profile.shots() >= 1, absl::StrCat(at, ".shots"), profile.shots());
-  checker->Check(profile.steps() >= 0, absl::StrCat(at, ".steps"), profile.steps());
-  checker->Check(profile.batch_size() >= 0, absl::StrCat(at, ".batch_size"), profile.batch_size());
+  checker->Range(absl::StrCat(at, ".shots"), profile.shots(), MinShots(profile), kMaxShots);
+  checker->Range(absl::StrCat(at, ".steps"), profile.steps(), 0, kMaxSteps);
+  checker->Range(absl::StrCat(at, ".batch_size"), profile.batch_size(), 0, kMaxBatchSize);
   checker->Check(profile.suites_size() > 0, absl::StrCat(at, ".suites"), "is empty");
   checker->CheckMarks(absl::StrCat(at, ".marks"), profile.marks(), profile.steps());
   CheckSettings(table, profile, at, checker);
-  checker->Check(profile.first_meta_seed() >= 0, absl::StrCat(at, ".first_meta_seed"), profile.first_meta_seed());
+  checker->Range(absl::StrCat(at, ".first_meta_seed"), profile.first_meta_seed(), 0, kMaxFirst);
   CheckMetaTrainTasks(profile.meta_train_tasks(), absl::StrCat(at, ".meta_train_tasks"), checker);
+  if (WorldOf(profile) == "files") {
+    CheckFiles(table, profile, at, checker);
+  } else {
+    checker->Check(profile.suite_tasks().empty() && !profile.has_file_world(), at,
+                   "suite_tasks and file_world are of world 'files'");
+  }
+  bool any = false;
+  for (const Column& column : table.columns()) {
+    if (!HasColumn(profile.name(), column)) continue;
+    any = true;
+    checker->Check(
+        column.suite().empty() || std::count(profile.suites().begin(), profile.suites().end(), column.suite()) > 0,
+        absl::StrCat("columns[", column.id(), "].suite"), "'", column.suite(), "' is none of ", at, ".suites");
+  }
+  checker->Check(any, at, "has no column");
   if (profile.has_grid()) CheckGrid(table, profile, absl::StrCat(at, ".grid"), checker);
   if (profile.has_few_shot()) {
     CheckFewShot(table, profile, absl::StrCat(at, ".few_shot"), checker);
   } else {
-    checker->Check(!HasFewShotColumns(table), at, "has no few_shot for the few-shot columns");
+    checker->Check(!HasFewShotColumns(table, profile.name()), at, "has no few_shot for the few-shot columns");
   }
+}
+
+void CheckColumnParts(const Table& table, const Column& column, const std::string& field, Checker* checker) {
+  std::set<std::string> profiles, tasks;
+  for (const std::string& name : column.profiles()) {
+    const bool known = std::any_of(table.profiles().begin(), table.profiles().end(),
+                                   [&name](const Profile& profile) { return profile.name() == name; });
+    checker->Check(known, absl::StrCat(field, ".profiles"), "no profile '", name, "'");
+    checker->Check(profiles.insert(name).second, absl::StrCat(field, ".profiles"), "'", name, "' is there twice");
+  }
+  const bool published =
+      column.measure() == Column::PUBLISHED_MEAN_PERCENT || column.measure() == Column::BENCHMARK_PERCENT;
+  checker->Check(published || column.tasks().empty(), absl::StrCat(field, ".tasks"),
+                 "published means have them, nothing else");
+  for (const std::string& task : column.tasks())
+    checker->Check(tasks.insert(task).second, absl::StrCat(field, ".tasks"), "'", task, "' is there twice");
 }
 
 absl::Status CheckTable(const std::string& name, const Table& table) {
@@ -244,6 +353,7 @@ absl::Status CheckTable(const std::string& name, const Table& table) {
     checker.Check(few_shot == (column.shots() > 0) && (few_shot || column.group().empty()), field, "shots ",
                   column.shots(), ", group '", column.group(), "': few-shot accuracy has them, nothing else");
     checker.Check(few_shot == column.suite().empty(), field, "suite '", column.suite(), "'");
+    CheckColumnParts(table, column, field, &checker);
     if (!column.not_judged().empty()) continue;
     checker.Check(column.group().empty(), field,
                   "a group of few-shot episodes is shown, not judged: say so in not_judged");
@@ -268,7 +378,8 @@ absl::Status CheckTable(const std::string& name, const Table& table) {
     const std::string field = absl::StrCat("profiles[", profile.name(), "]");
     // Not only letters first: "4xa100".
     checker.Name("profiles", profile.name(), &profiles);
-    checker.Check(!HasFewShotColumns(table) || profile.few_shot().starts().empty(), absl::StrCat(field, ".few_shot"),
+    checker.Check(!HasFewShotColumns(table, profile.name()) || profile.few_shot().starts().empty(),
+                  absl::StrCat(field, ".few_shot"),
                   "in a table with few-shot columns the rows are the starts; there must be no others");
     const absl::StatusOr<Profile> full = ResolveProfile(table, profile.name(), {});
     if (full.ok()) CheckProfile(table, *full, field, &checker);
@@ -318,6 +429,7 @@ absl::StatusOr<Profile> ResolveProfile(const Table& table, const std::string& na
     *profile.mutable_marks() = quick.marks();
     for (RowSettings& settings : *profile.mutable_rows()) {
       if (quick.meta_steps() > 0) settings.set_meta_steps(quick.meta_steps());
+      settings.clear_steps();
     }
     if (profile.has_grid()) {
       profile.mutable_grid()->set_draws(1);
@@ -348,6 +460,11 @@ absl::StatusOr<Profile> ResolveProfile(const Table& table, const std::string& na
     if (profile.has_few_shot()) profile.mutable_few_shot()->clear_first_episode();
   }
   if (!profile.has_first_meta_seed()) profile.set_first_meta_seed(profile.first_draw());
+  if (profile.suites().empty()) {
+    for (const Suite& suite : profile.suite_tasks()) {
+      if (suite.name() != profile.grid().suite()) profile.add_suites(suite.name());
+    }
+  }
   if (profile.has_grid()) {
     Grid* grid = profile.mutable_grid();
     if (grid->shots() == 0) grid->set_shots(profile.shots());
@@ -355,8 +472,12 @@ absl::StatusOr<Profile> ResolveProfile(const Table& table, const std::string& na
   }
   if (!profile.has_few_shot()) return profile;
   FewShot* few_shot = profile.mutable_few_shot();
-  if (!few_shot->has_first_episode()) few_shot->set_first_episode(profile.first_draw() * few_shot->episodes());
-  if (!HasFewShotColumns(table) || !few_shot->starts().empty()) return profile;
+  if (!few_shot->has_first_episode()) {
+    // Numbers that are too large are refused elsewhere; they must not overflow here.
+    const int64_t first = int64_t{profile.first_draw()} * few_shot->episodes();
+    few_shot->set_first_episode(static_cast<int>(std::min<int64_t>(first, std::numeric_limits<int>::max())));
+  }
+  if (!HasFewShotColumns(table, name) || !few_shot->starts().empty()) return profile;
   for (const Row& row : table.rows()) {
     if (!NotAttemptedReason(profile, row.id()).empty()) continue;
     FewShot::Start* start = few_shot->add_starts();
@@ -410,10 +531,18 @@ std::vector<std::map<std::string, std::string>> GridCandidates(const RowSettings
   return candidates;
 }
 
-bool HasFewShotColumns(const Table& table) {
-  return std::any_of(table.columns().begin(), table.columns().end(),
-                     [](const Column& column) { return column.measure() == Column::FEW_SHOT_ACCURACY_PERCENT; });
+bool HasColumn(const std::string& profile, const Column& column) {
+  const auto& profiles = column.profiles();
+  return profiles.empty() || std::count(profiles.begin(), profiles.end(), profile) > 0;
 }
+
+bool HasFewShotColumns(const Table& table, const std::string& profile) {
+  return std::any_of(table.columns().begin(), table.columns().end(), [&](const Column& column) {
+    return column.measure() == Column::FEW_SHOT_ACCURACY_PERCENT && HasColumn(profile, column);
+  });
+}
+
+std::string WorldOf(const Profile& profile) { return profile.world().empty() ? "desk" : profile.world(); }
 
 std::string MetaTrainTasksText(const MetaTrainTasks& tasks) {
   std::vector<std::string> parts;

@@ -30,8 +30,9 @@ struct ProfileOverrides {
   bool quick = false;  // the profile's Quick takes the place of the settings that it names
 };
 
-// The profile with nothing left open: first_meta_seed, first_episode and the grid's shots and steps are set, and in a
-// table with few-shot columns every row that is run is a start of the few-shot part, by the row's id. Errors:
+// The profile with nothing left open: first_meta_seed, first_episode and the grid's shots and steps are set, suites are
+// those of suite_tasks (without the grid's) if it names none, and in a profile with few-shot columns every row that is
+// run is a start of the few-shot part, by the row's id. Errors:
 // InvalidArgument for an unknown profile, naming those there are, and for values out of range.
 absl::StatusOr<Profile> ResolveProfile(const Table& table, const std::string& name, const ProfileOverrides& overrides);
 
@@ -45,7 +46,11 @@ const FewShot::Group* FindGroup(const FewShot& few_shot, const std::string& id);
 // A row without grid has one, which is empty.
 std::vector<std::map<std::string, std::string>> GridCandidates(const RowSettings& settings);
 
-bool HasFewShotColumns(const Table& table);
+// Whether the profile has the column, which results are then without.
+bool HasColumn(const std::string& profile, const Column& column);
+bool HasFewShotColumns(const Table& table, const std::string& profile);
+// What makes the profile's tasks: "desk" or "files".
+std::string WorldOf(const Profile& profile);
 // "ways x shots 3x2, 4x2; 2 queries a class; ..."; empty if everything is left to the data.
 std::string MetaTrainTasksText(const MetaTrainTasks& tasks);
 

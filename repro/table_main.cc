@@ -2,14 +2,22 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <optional>
+#include <set>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -25,6 +33,8 @@
 
 namespace gbmoa {
 namespace {
+
+constexpr char kNotAskedFor[] = "BUDGET: not among --tasks";
 
 std::string CpuName() {
   std::ifstream file("/proc/cpuinfo");
@@ -50,6 +60,69 @@ absl::Status PrepareOut(const std::string& out) {
   return absl::OkStatus();
 }
 
+std::string Names(const Json& names) {
+  std::vector<std::string> texts;
+  for (const Json& name : names) texts.push_back(name.get<std::string>());
+  return texts.empty() ? "none" : absl::StrJoin(texts, ", ");
+}
+
+// Which tasks were for what.
+std::string SplitText(const Json& result) {
+  if (!result.contains("split")) return "";
+  const Json& split = result["split"];
+  return absl::StrCat(
+      "meta-training tasks: ", Names(split["meta_train"]), "\nmeta-test tasks: ", Names(split["meta_test"]),
+      split.contains("few_shot") ? absl::StrCat("\nfew-shot test tasks: ", Names(split["few_shot"])) : "",
+      "\ndevelopment tasks: ", Names(split["development"]), "\n");
+}
+
+// What the error of a world says of a profile that cannot be run here, "MISSING_DATA, HARDWARE: why"; nothing if it is
+// another error.
+std::optional<NotAttempted> WhyNotAttempted(const absl::Status& status) {
+  if (!absl::IsFailedPrecondition(status)) return std::nullopt;
+  const std::pair<std::string, std::string> parts = absl::StrSplit(status.message(), absl::MaxSplits(": ", 1));
+  NotAttempted not_attempted;
+  for (const absl::string_view name : absl::StrSplit(parts.first, ", ")) {
+    Reason reason;
+    if (!Reason_Parse(std::string(name), &reason) || reason == REASON_UNSPECIFIED) return std::nullopt;
+    not_attempted.add_reasons(reason);
+  }
+  not_attempted.set_why(parts.second);
+  return not_attempted;
+}
+
+// Of the world's test tasks only `names` are run. The others are not attempted, and with them the means over them.
+absl::Status KeepTasks(const std::vector<std::string>& names, Profile* profile, TableWorld* world) {
+  std::map<std::string, std::string> suites;  // of the profile's tasks
+  for (const Suite& suite : profile->suite_tasks()) {
+    for (const std::string& task : suite.tasks()) suites[task] = suite.name();
+  }
+  for (const EvalTask& task : world->tasks) {
+    if (!task.development) suites[task.name] = task.suite;
+  }
+  for (const std::string& name : names) {
+    if (suites.count(name) > 0) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--tasks: no task '", name, "' in profile ", profile->name(),
+        "; known: ", absl::StrJoin(suites, ", ", [](std::string* out, const auto& task) { *out += task.first; })));
+  }
+  for (EvalTask& task : world->tasks) {
+    if (!task.development) suites.erase(task.name);
+    if (!task.development && std::count(names.begin(), names.end(), task.name) == 0 && task.missing.empty())
+      task.missing = kNotAskedFor;
+  }
+  // What the world was spared.
+  for (const auto& [task, suite] : suites) {
+    world->tasks.emplace_back();
+    world->tasks.back().name = task;
+    world->tasks.back().suite = suite;
+    world->tasks.back().missing = kNotAskedFor;
+  }
+  profile->mutable_quick()->clear_tasks();
+  for (const std::string& name : names) profile->mutable_quick()->add_tasks(name);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<int> Run(const TableArguments& arguments,
                         const std::function<absl::StatusOr<TableWorld>(const Profile& profile)>& make_world) {
   const auto start = std::chrono::steady_clock::now();
@@ -58,9 +131,8 @@ absl::StatusOr<int> Run(const TableArguments& arguments,
   }
   GBMOA_ASSIGN_OR_RETURN(const TableDefinition definition, LoadTable(arguments.table));
   const Table& table = definition.table;
-  GBMOA_ASSIGN_OR_RETURN(
-      const Profile profile,
-      ResolveProfile(table, arguments.profile, {arguments.seeds, arguments.first_seed, arguments.quick}));
+  GBMOA_ASSIGN_OR_RETURN(Profile profile, ResolveProfile(table, arguments.profile,
+                                                         {arguments.seeds, arguments.first_seed, arguments.quick}));
   const std::string out =
       arguments.out.empty()
           ? UserPath(absl::StrCat("gbmoa-out/", table.name(), "-", profile.name(), arguments.quick ? "-quick" : ""))
@@ -79,10 +151,23 @@ absl::StatusOr<int> Run(const TableArguments& arguments,
   const int processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   context.threads = arguments.threads == 0 ? processors : arguments.threads;
   TableRun run;
+  absl::StatusOr<TableWorld> made = absl::UnavailableError("the profile is not attempted");
   if (!profile.has_not_attempted()) {
-    GBMOA_ASSIGN_OR_RETURN(const TableWorld world, make_world(profile));
+    made = make_world(profile);
+    if (const std::optional<NotAttempted> why = WhyNotAttempted(made.status()); why.has_value()) {
+      *profile.mutable_not_attempted() = *why;
+    }
+  }
+  if (!profile.has_not_attempted()) {
+    GBMOA_ASSIGN_OR_RETURN(TableWorld world, std::move(made));
+    if (!arguments.tasks.empty()) GBMOA_RETURN_IF_ERROR(KeepTasks(arguments.tasks, &profile, &world));
     context.environment = world.environment;
     context.inputs = world.inputs;
+    for (const EvalTask& task : world.tasks) {
+      for (const auto& input : task.inputs) {
+        if (std::count(context.inputs.begin(), context.inputs.end(), input) == 0) context.inputs.push_back(input);
+      }
+    }
     RunnerOptions options;
     options.out = out;
     options.threads = context.threads;
@@ -93,6 +178,7 @@ absl::StatusOr<int> Run(const TableArguments& arguments,
     options.key = arguments.build;
     for (const auto& [name, sha256] : world.inputs) absl::StrAppend(&options.key, "\n", name, " ", sha256);
     GBMOA_ASSIGN_OR_RETURN(run, RunTable(table, profile, arguments.quick, world, options));
+    if (arguments.after_run) GBMOA_RETURN_IF_ERROR(arguments.after_run(table, profile, world, run, out));
   }
   context.environment["cpu"] = absl::StrCat(CpuName(), ", ", processors, " processors");
   context.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -101,6 +187,7 @@ absl::StatusOr<int> Run(const TableArguments& arguments,
   GBMOA_RETURN_IF_ERROR(WriteReport(result, out));
   GBMOA_RETURN_IF_ERROR(WriteFileAtomically(JoinPath(out, "expected.textproto"), ExpectedTextproto(result)));
   const std::string name = JoinPath(out, table.name());
+  std::printf("\n%s", SplitText(result).c_str());
   std::printf("\n%s\n%s.md\n%s.json\n%s.html\n", ReportText(result).c_str(), name.c_str(), name.c_str(), name.c_str());
   std::fflush(stdout);
   return VerdictExitCode(CountVerdicts(result));

@@ -5,7 +5,9 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "repro/table_runner.h"
 
@@ -23,13 +25,19 @@ struct TableArguments {
   std::string command;  // how to call the program again, for the report
   std::string build;    // SHA-256 of the program: cells of another build are not reused
   std::string git;
+  std::vector<std::string> tasks;  // of the profile's test tasks, those that are run; empty: all
   std::function<void()> on_worker_start;
   std::function<bool()> stopped;
+  // What is done with the learners once all cells are there, if the profile is run.
+  std::function<absl::Status(const Table& table, const Profile& profile, const TableWorld& world, const TableRun& run,
+                             const std::string& out)>
+      after_run;
 };
 
 // Runs the table, writes TABLE.json, .md, .html and expected.textproto into the out folder, prints the table to
-// standard output and errors to standard error. `make_world` is not called for a profile that is not attempted. Returns
-// 0, 10, 11, 12 as VerdictExitCode, or an exit code of exit_codes.h.
+// standard output and errors to standard error. `make_world` is not called for a profile that is not attempted; its
+// error FailedPrecondition "MISSING_DATA, HARDWARE: why", of any of table.proto's reasons, says that the profile is not
+// attempted here. Returns 0, 10, 11, 12 as VerdictExitCode, or an exit code of exit_codes.h.
 int TableMain(const TableArguments& arguments,
               const std::function<absl::StatusOr<TableWorld>(const Profile& profile)>& make_world);
 

@@ -2,8 +2,11 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <string>
+#include <vector>
 
+#include "gbmoa/base/exit_codes.h"
 #include "gbmoa/base/file.h"
 #include "gbmoa/base/testing.h"
 #include "gbmoa/base/textproto.h"
@@ -39,7 +42,10 @@ class TableMainTest : public testing::Test {
     testing::internal::CaptureStderr();
     const int code = TableMain(arguments_, [this](const Profile&) -> absl::StatusOr<TableWorld> {
       ++worlds_;
-      return TestWorld(&state_);
+      if (!world_error_.ok()) return world_error_;
+      TableWorld world = TestWorld(&state_);
+      if (change_world_) change_world_(&world);
+      return world;
     });
     stdout_ = testing::internal::GetCapturedStdout();
     stderr_ = testing::internal::GetCapturedStderr();
@@ -54,6 +60,8 @@ class TableMainTest : public testing::Test {
   std::string folder_, stdout_, stderr_;
   TableArguments arguments_;
   TestWorldState state_;
+  std::function<void(TableWorld*)> change_world_;
+  absl::Status world_error_;
   int worlds_ = 0;
 };
 
@@ -70,6 +78,9 @@ TEST_F(TableMainTest, WritesReports) {
   EXPECT_THAT(stdout_, HasSubstr(result["inputs"][0]["sha256"].get<std::string>()));
   EXPECT_THAT(stdout_, HasSubstr("1 reproduced, 1 inconclusive, 0 not reproduced, 12 not attempted"));
   EXPECT_THAT(stdout_, HasSubstr(JoinPath(arguments_.out, "toy.html")));
+
+  EXPECT_THAT(stdout_, HasSubstr("meta-training tasks: toys/sup, toys/pair\nmeta-test tasks: e1, e2, h1\n"
+                                 "few-shot test tasks: pair, sup\ndevelopment tasks: none\n"));
 
   const std::string markdown = Read("toy.md");
   EXPECT_THAT(markdown, HasSubstr("| Slow | 85.0 ± 5.0 (n 3)<br>NOT_ATTEMPTED<br>paper 84.3 |"));
@@ -221,6 +232,20 @@ TEST_F(TableMainTest, AQuickRunSearchesAReducedGridAndSaysSo) {
   EXPECT_THAT(Read("toy.md"), HasSubstr("searches the grids on their first task and one draw only"));
 }
 
+TEST_F(TableMainTest, MissingDataAndSubsetsAreTold) {
+  change_world_ = [](TableWorld* world) {
+    world->tasks[0].subset = "train: 100 of 8,551 rows";
+    world->tasks[2].missing = "MISSING_DATA: no h1.tsv; get it with: make h1";
+  };
+  EXPECT_EQ(Main(), 11) << stderr_;
+  EXPECT_THAT(stdout_, HasSubstr("e1: a subset. train: 100 of 8,551 rows\n"));
+  EXPECT_THAT(stdout_, HasSubstr("h1: not attempted. MISSING_DATA: no h1.tsv; get it with: make h1\n"));
+  const Json result = Json::parse(Read("toy.json"));
+  EXPECT_EQ(result["rows"][0]["cells"]["accuracy_hard"]["verdict"], "NOT_ATTEMPTED");
+  EXPECT_EQ(result["rows"][0]["cells"]["accuracy"]["mean"], 85);
+  EXPECT_THAT(Read("toy.md"), HasSubstr("MISSING_DATA: no h1.tsv"));
+}
+
 TEST_F(TableMainTest, OneSeedIsNeverReproduced) {
   arguments_.seeds = 1;
   EXPECT_EQ(Main(), 11);
@@ -236,6 +261,41 @@ TEST_F(TableMainTest, AProfileThatIsNotAttemptedSaysSo) {
   EXPECT_EQ(result["rows"][0]["cells"]["accuracy"]["why"], "MISSING_WEIGHTS, HARDWARE: no such machine here");
   EXPECT_EQ(result["rows"][0]["cells"]["accuracy"]["mean"], Json());
   EXPECT_THAT(Read("toy.html"), HasSubstr("Nothing was run. MISSING_WEIGHTS, HARDWARE: no such machine here"));
+}
+
+TEST_F(TableMainTest, AWorldMaySayThatItCannotBeHere) {
+  world_error_ = absl::FailedPreconditionError("MISSING_DATA, HARDWARE: no data root, no GPU: none");
+  EXPECT_EQ(Main(), 12) << stderr_;
+  const Json result = Json::parse(Read("toy.json"));
+  EXPECT_EQ(result["not_attempted"], "MISSING_DATA, HARDWARE: no data root, no GPU: none");
+  EXPECT_EQ(result["rows"][0]["cells"]["accuracy"]["verdict"], "NOT_ATTEMPTED");
+  // Other errors are errors.
+  world_error_ = absl::FailedPreconditionError("BAD_LUCK: no luck");
+  EXPECT_EQ(Main(), ExitCode(world_error_));
+  EXPECT_THAT(stderr_, HasSubstr("BAD_LUCK: no luck"));
+}
+
+TEST_F(TableMainTest, OnlySomeOfTheTasks) {
+  arguments_.tasks = {"h1"};
+  std::vector<std::string> seen;
+  arguments_.after_run = [&](const Table& table, const Profile&, const TableWorld& world, const TableRun& run,
+                             const std::string& out) {
+    seen = {table.name(), world.tasks[0].name, run.tasks[2].name, out};
+    return absl::OkStatus();
+  };
+  EXPECT_EQ(Main(), 12) << stderr_;
+  const Json result = Json::parse(Read("toy.json"));
+  EXPECT_EQ(result["rows"][0]["cells"]["accuracy"]["verdict"], "NOT_ATTEMPTED");
+  EXPECT_EQ(result["rows"][0]["cells"]["accuracy"]["why"], "BUDGET: not among --tasks (likewise e2)");
+  EXPECT_EQ(result["rows"][0]["cells"]["accuracy_hard"]["mean"], 85);
+  EXPECT_EQ(seen, (std::vector<std::string>{"toy", "e1", "h1", arguments_.out}));
+  arguments_.after_run = nullptr;
+  arguments_.quick = true;
+  EXPECT_EQ(Main(), 12) << stderr_;
+  EXPECT_EQ(Json::parse(Read("toy.json"))["rows"][0]["tasks"].size(), 1);
+  arguments_.tasks = {"h1", "h2"};
+  EXPECT_EQ(Main(), 64);
+  EXPECT_THAT(stderr_, HasSubstr("--tasks: no task 'h2' in profile desk; known: e1, e2, h1"));
 }
 
 TEST_F(TableMainTest, ExitCodes) {

@@ -19,12 +19,16 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gbmoa/base/file.h"
 #include "gbmoa/base/resident_memory.h"
 #include "gbmoa/base/sha256.h"
 #include "gbmoa/base/status_macros.h"
 #include "glog/logging.h"
+#include "repro/event_file.h"
 #include "repro/meta_key.h"
 #include "repro/progress.h"
 #include "repro/selection.h"
@@ -129,6 +133,18 @@ auto CatchExceptions(const F& run) -> decltype(run()) {
   }
 }
 
+// A line an example: the class index or the target, and of answers to questions a tab and the question's number.
+std::string GoldText(const TestSet& test_set) {
+  const Batch& batch = test_set.batch;
+  std::string text;
+  for (int64_t i = 0; i < batch.size(); ++i) {
+    absl::StrAppendFormat(&text, "%.9g", batch.regression ? batch.targets[i] : static_cast<double>(batch.labels[i]));
+    if (!test_set.groups.empty()) absl::StrAppend(&text, "\t", test_set.groups[i]);
+    text += '\n';
+  }
+  return text;
+}
+
 class Runner {
  public:
   Runner(const Table& table, const Profile& profile, bool quick, const TableWorld& world, const RunnerOptions& options)
@@ -173,14 +189,36 @@ class Runner {
         found.insert(task.name);
         tasks_.push_back(&task);
       }
-      if (!any) return absl::InvalidArgumentError(absl::StrCat("suite '", suite, "' has no tasks"));
+      // A world may be without what a quick run has no need of.
+      if (!any && !quick_) return absl::InvalidArgumentError(absl::StrCat("suite '", suite, "' has no tasks"));
     }
     for (const std::string& task : quick_tasks) {
       if (quick_ && found.count(task) == 0) {
         return absl::InvalidArgumentError(absl::StrCat("quick task '", task, "' is in none of the profile's suites"));
       }
     }
-    return profile_.has_grid() ? ChooseDevelopmentTasks() : absl::OkStatus();
+    if (profile_.has_grid()) GBMOA_RETURN_IF_ERROR(ChooseDevelopmentTasks());
+    return DescribeTasks();
+  }
+
+  // What results say of the tasks. Cells are known by the names of their tasks, and what is meta-trained on is no task
+  // to be judged on.
+  absl::Status DescribeTasks() {
+    run_.meta_train_tasks = world_.meta_train_names;
+    std::set<std::string> names;
+    for (const std::vector<const EvalTask*>* tasks : {&tasks_, &development_tasks_, &missing_development_}) {
+      for (const EvalTask* task : *tasks) {
+        if (!names.insert(task->name).second)
+          return absl::InvalidArgumentError(absl::StrCat("task '", task->name, "' is there twice"));
+        if (std::count(run_.meta_train_tasks.begin(), run_.meta_train_tasks.end(), task->name) > 0) {
+          return absl::InvalidArgumentError(
+              absl::StrCat("task '", task->name, "' is meta-trained on; it cannot be judged on, too"));
+        }
+        run_.tasks.push_back({task->name, task->suite, tasks != &tasks_, task->subset, task->missing,
+                              task->test_set.batch.size(), task->test_set.metrics, task->test_set.official_metrics});
+      }
+    }
+    return absl::OkStatus();
   }
 
   absl::Status ChooseDevelopmentTasks() {
@@ -212,9 +250,16 @@ class Runner {
         return absl::InvalidArgumentError(
             absl::StrCat("the grid's task '", name, "' is no development task: it may share texts with test tasks"));
       }
+      if (!found->second->missing.empty()) {
+        LOG(WARNING) << "the grid's task " << name << ": " << found->second->missing;
+        if (no_development_.empty()) no_development_ = found->second->missing;
+        missing_development_.push_back(found->second);
+        continue;
+      }
       development_tasks_.push_back(found->second);
       if (quick_) break;
     }
+    if (!development_tasks_.empty()) no_development_.clear();
     return absl::OkStatus();
   }
 
@@ -290,7 +335,7 @@ class Runner {
                          " cannot be in its grid: its meta-training reads it, and there is one for all candidates"));
       }
     }
-    if (settings.grid().empty()) return absl::OkStatus();
+    if (settings.grid().empty() || !no_development_.empty()) return absl::OkStatus();
     run_.selections.push_back({row.id()});
     for (const LearnerOptions& candidate : GridCandidates(settings)) {
       run_.selections.back().candidates.push_back({candidate});
@@ -329,23 +374,27 @@ class Runner {
     return absl::OkStatus();
   }
 
-  // One file of true labels a task, beside the predictions.
+  // One file of what is true a task, beside the predictions.
   absl::Status WriteGold() const {
     for (const EvalTask* task : tasks_) {
+      if (!task->missing.empty()) continue;
       Cell cell;
       cell.row = "gold";
       cell.task = task->name;
       const std::string name = CellName(cell);  // "gold--noun8--draw0"
       const std::string path =
           JoinPath(options_.out, absl::StrCat("predictions/", name.substr(0, name.rfind("--")), ".txt"));
-      GBMOA_RETURN_IF_ERROR(WriteFileAtomically(path, absl::StrCat(absl::StrJoin(task->test_set.labels, "\n"), "\n")));
+      GBMOA_RETURN_IF_ERROR(WriteFileAtomically(path, GoldText(task->test_set)));
     }
     return absl::OkStatus();
   }
 
   void PlanJobs() {
+    const FewShot& few_shot = profile_.few_shot();
+    const bool any = (few_shot.starts_size() > 0 && world_.few_shot_missing.empty()) ||
+                     std::any_of(tasks_.begin(), tasks_.end(), [](const EvalTask* t) { return t->missing.empty(); });
     for (Slot& slot : slots_) {
-      if (slot.ready || slot.heir) continue;
+      if (slot.ready || slot.heir || !any) continue;
       run_.meta_trainings.push_back({slot.row, slot.meta_seed});
       Job job{Job::kMetaTrain, &slot, run_.meta_trainings.size() - 1};
       job.meta_steps = MetaSteps(slot.row);
@@ -359,11 +408,10 @@ class Runner {
         for (int d = profile_.first_draw(); d < profile_.first_draw() + profile_.draws(); ++d) {
           const std::vector<Slot*>& slots = RowSlots(row.id(), MetaSeed(d) - profile_.first_meta_seed());
           run_.cells.push_back({row.id(), task->suite, task->name, d, slots[0]->meta_seed, profile_.shots()});
-          PlanCell(Job::kTask, slots, row, row.id(), task);
+          PlanCell(Job::kTask, slots, row, row.id(), task->missing, task);
         }
       }
     }
-    const FewShot& few_shot = profile_.few_shot();
     for (const FewShot::Start& start : few_shot.starts()) {
       for (const int shots : few_shot.shots()) {
         int replicate = 0;
@@ -371,8 +419,8 @@ class Runner {
           for (int i = 0; i < few_shot.episodes(); ++i) {
             run_.cells.push_back(
                 {start.id(), "few_shot", "", few_shot.first_episode() + i, slots[0]->meta_seed, shots, replicate});
-            PlanCell(Job::kEpisode, slots, *FindRow(table_, start.row()),
-                     absl::StrCat(start.id(), " ", shots, "-shot"));
+            PlanCell(Job::kEpisode, slots, *FindRow(table_, start.row()), absl::StrCat(start.id(), " ", shots, "-shot"),
+                     world_.few_shot_missing);
           }
           ++replicate;
         }
@@ -380,9 +428,13 @@ class Runner {
     }
   }
 
-  // A job for the last cell.
+  // A job for the last cell, unless what it needs is missing.
   void PlanCell(Job::Kind kind, const std::vector<Slot*>& slots, const Row& row, const std::string& progress_kind,
-                const EvalTask* task = nullptr) {
+                const std::string& missing, const EvalTask* task = nullptr) {
+    Cell& cell = run_.cells.back();
+    cell.not_attempted = missing;
+    if (missing.empty() && FindRowSettings(profile_, row.id())->grid_size() > 0) cell.not_attempted = no_development_;
+    if (!cell.not_attempted.empty()) return;
     Job job{kind, slots[0], run_.cells.size() - 1, task};
     job.search = FindSearch(row.id());
     if (job.search != nullptr) {
@@ -460,6 +512,11 @@ class Runner {
       options.steps = profile_.steps();
       options.marks.assign(profile_.marks().begin(), profile_.marks().end());
     }
+    if (const int own = FindRowSettings(profile_, cell.row)->steps(); own > 0) {
+      options.steps = own;
+      while (!options.marks.empty() && options.marks.back() >= own) options.marks.pop_back();
+      options.marks.push_back(own);
+    }
     return options;
   }
 
@@ -467,13 +524,15 @@ class Runner {
   std::string CellKey(const Job& job) {
     const Cell& cell = CellOf(job);
     const AdaptOptions options = AdaptOptionsOf(job);
-    return Sha256Hex(
-        absl::StrJoin({options_.key, profile_.name(), job.slot->settings, cell.row, cell.suite,
-                       job.kind == Job::kEpisode ? std::string() : cell.task, absl::StrCat(cell.draw),
-                       absl::StrCat(cell.meta_seed), absl::StrCat(cell.replicate), absl::StrCat(cell.shots),
-                       absl::StrCat(options.steps), absl::StrCat(options.batch_size), absl::StrJoin(options.marks, ","),
-                       absl::StrCat(job.head == HeadStart::kZero)},
-                      "\n"));
+    return Sha256Hex(absl::StrJoin(
+        {options_.key, profile_.name(), job.slot->settings, cell.row, cell.suite,
+         job.kind == Job::kEpisode ? std::string() : cell.task, absl::StrCat(cell.draw), absl::StrCat(cell.meta_seed),
+         absl::StrCat(cell.replicate), absl::StrCat(cell.shots), absl::StrCat(options.steps),
+         absl::StrCat(options.batch_size), absl::StrJoin(options.marks, ","),
+         absl::StrCat(job.head == HeadStart::kZero),
+         job.task == nullptr ? std::string() : absl::StrJoin(job.task->test_set.metrics, ","),
+         job.task == nullptr ? std::string() : absl::StrJoin(job.task->inputs, ",", absl::PairFormatter(" "))},
+        "\n"));
   }
 
   // What an earlier run has finished comes off the list: first of the candidates, whose choice decides what the cells
@@ -586,11 +645,16 @@ class Runner {
     const std::string state = JoinPath(options_.out, absl::StrCat("meta/", name, ".safetensors"));
     const std::string record = JoinPath(options_.out, absl::StrCat("meta/", name, ".json"));
     const std::string order_path = JoinPath(options_.out, absl::StrCat("meta/", name, "-order.json"));
+    const std::string events = absl::StrCat("meta/", name, "-events"), events_path = JoinPath(options_.out, events);
     const Clock::time_point start = Clock::now();
     absl::Status status;
     if (!options_.fresh && LoadMetaTrained(record, state, slot.meta_key, slot.learner.get(), &training)) {
       training.reused = true;
     } else {
+      // A training that did not come to its end starts again at step 1; its curve would lie under the new one.
+      std::error_code error;
+      std::filesystem::remove_all(events_path, error);
+      GBMOA_ASSIGN_OR_RETURN(const std::unique_ptr<EventFileWriter> writer, EventFileWriter::Create(events_path));
       std::vector<double> losses;
       MetaTrainOptions options;
       options.seed = static_cast<uint64_t>(slot.meta_seed);
@@ -606,12 +670,19 @@ class Runner {
         const double share = at.steps > 0 ? static_cast<double>(at.step) / static_cast<double>(at.steps) : 0;
         progress_.Running(absl::StrCat("meta-training ", name), job.progress_kind, share, SecondsSince(start),
                           at.detail);
+        const double seconds = SecondsSince(start), tasks = static_cast<double>(training.tasks) * share;
+        std::vector<std::pair<std::string, float>> scalars = {{"query_loss", static_cast<float>(at.query_loss)},
+                                                              {"skipped_steps", static_cast<float>(at.skipped)}};
+        if (tasks > 0 && seconds > 0) scalars.emplace_back("tasks_per_second", static_cast<float>(tasks / seconds));
+        GBMOA_RETURN_IF_ERROR(
+            writer->AddScalars(at.step, absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()), scalars));
         if (options_.stopped && options_.stopped()) return absl::CancelledError("interrupted");
         return absl::OkStatus();
       };
       status = CatchExceptions([&] { return slot.learner->MetaTrain(*world_.meta_train_tasks, options); });
       progress_.Running(absl::StrCat("meta-training ", name), job.progress_kind, 1, SecondsSince(start), "");
       training.seconds = SecondsSince(start);
+      GBMOA_RETURN_IF_ERROR(writer->Close());
       const size_t tenth = (losses.size() + 9) / 10;
       for (size_t i = 0; i < tenth; ++i) {
         training.first_loss += losses[i] / static_cast<double>(tenth);
@@ -620,6 +691,7 @@ class Runner {
       if (status.ok())
         GBMOA_RETURN_IF_ERROR(SaveMetaTrained(record, state, slot.meta_key, *slot.learner, training, losses));
     }
+    if (FileExists(events_path)) training.events = events;
     if (!status.ok()) {
       if (absl::IsCancelled(status)) return status;
       training.error = std::string(status.message());
@@ -693,15 +765,19 @@ class Runner {
     return WriteFileAtomically(record, absl::StrCat(json.dump(1), "\n"));
   }
 
-  absl::StatusOr<TaskRun> Evaluate(const Job& job, Cell* cell) {
+  // `gold`: what is true, where it has no file of its own.
+  absl::StatusOr<TaskRun> Evaluate(const Job& job, Cell* cell, std::string* gold) {
     if (!job.slot->error.empty()) return absl::FailedPreconditionError(job.slot->error);
     const AdaptOptions options = AdaptOptionsOf(job);
     const auto stopped = [this] { return Stopped(); };
     if (job.kind == Job::kEpisode) {
       GBMOA_ASSIGN_OR_RETURN(const Episode episode, world_.few_shot(cell->shots, cell->draw));
       cell->task = episode.task;
-      return EvaluateTask(*job.slot->learner, episode.support_set, episode.query_set, options, stopped);
+      const TestSet test_set{episode.query_set};
+      *gold = GoldText(test_set);
+      return EvaluateTask(*job.slot->learner, episode.support_set, test_set, options, stopped);
     }
+    if (job.kind == Job::kCandidate) *gold = GoldText(job.task->test_set);
     GBMOA_ASSIGN_OR_RETURN(const Batch support_set, job.task->support_set(cell->draw, cell->shots));
     return EvaluateTask(*job.slot->learner, support_set, job.task->test_set, options, stopped);
   }
@@ -709,17 +785,20 @@ class Runner {
   absl::Status RunCell(const Job& job) {
     const Clock::time_point start = Clock::now();
     Cell& cell = CellOf(job);  // no other job touches it
-    absl::StatusOr<TaskRun> run = CatchExceptions([&] { return Evaluate(job, &cell); });
+    std::string gold;
+    absl::StatusOr<TaskRun> run = CatchExceptions([&] { return Evaluate(job, &cell, &gold); });
     if (absl::IsCancelled(run.status())) return run.status();
     cell.peak_rss_bytes = PeakResidentBytes();
     if (run.ok()) {
       cell.run = *std::move(run);
+      Json json = {{"key", CellKey(job)}, {"cell", CellToJson(cell)}};
       if (job.kind == Job::kTask) {
-        GBMOA_RETURN_IF_ERROR(
-            WriteFileAtomically(JoinPath(options_.out, absl::StrCat("predictions/", CellName(cell), ".txt")),
-                                absl::StrCat(absl::StrJoin(cell.run.predictions, "\n"), "\n")));
+        GBMOA_RETURN_IF_ERROR(WriteFileAtomically(
+            JoinPath(options_.out, absl::StrCat("predictions/", CellName(cell), ".txt")), PredictionsText(cell.run)));
+      } else {
+        json["predictions"] = PredictionsText(cell.run);
+        json["gold"] = gold;
       }
-      const Json json = {{"key", CellKey(job)}, {"cell", CellToJson(cell)}};
       GBMOA_RETURN_IF_ERROR(WriteFileAtomically(CellPath(cell), absl::StrCat(json.dump(1), "\n")));
     } else {
       cell.error = run.status().ToString();
@@ -740,7 +819,8 @@ class Runner {
   const RunnerOptions& options_;
   Progress progress_;
 
-  std::vector<const EvalTask*> tasks_, development_tasks_;
+  std::vector<const EvalTask*> tasks_, development_tasks_, missing_development_;
+  std::string no_development_;  // why no development task of the grid is there; empty: one is, or there is no grid
   std::list<Slot> slots_;       // a list, so that jobs can point into it
   std::list<Search> searches_;  // likewise
   // By meta-training and candidate of the grid: of the rows, and of the starts of the few-shot part.

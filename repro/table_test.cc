@@ -86,7 +86,7 @@ TEST(ParseTableTest, RefusesContradictions) {
   } kCases[] = {
       {"name: \"toy\"", "name: \"toy/1\"", "name: 'toy/1' is not a name"},
       {"margin: 2", "margin: 0", "columns[accuracy]: margin 0"},
-      {"margin: 2", "margin: nan", "columns[accuracy]: margin nan"},
+      {"margin: 2", "margin: nan", "columns[0].margin: expected a finite number, found nan"},
       {"margin_reason: \"noise\"", "", "columns[accuracy]: a margin needs its reason"},
       {"ratio_row: \"slow\"", "ratio_row: \"fast\"", "ratio_row: no row 'fast'"},
       {"compare_to: \"meta\"", "compare_to: \"mata\"", "compare_to: no row 'mata'"},
@@ -103,6 +103,35 @@ TEST(ParseTableTest, RefusesContradictions) {
       {"compare_to: \"plain_start\"", "compare_to: \"plan\"", "profiles[desk].few_shot.compare_to: no start 'plan'"},
       {"reasons: MISSING_WEIGHTS reasons: HARDWARE", "", "profiles[big].not_attempted: needs a reason"},
       {"columns {", "colums {", "t.textproto:"},
+      // Numbers that nobody can mean.
+      {"margin: 2", "margin: inf", "columns[0].margin: expected a finite number, found inf"},
+      {"value: 84.3", "value: nan", "rows[0].paper[0].value: expected a finite number, found nan"},
+      {"mean: 80", "mean: nan", "profiles[0].rows[1].expected[0].mean: expected a finite number, found nan"},
+      {"steps: 4", "steps: -4", "profiles[desk].steps: -4, not from 0 to 10000000"},
+      {"steps: 4", "steps: 2147483647", "profiles[desk].steps: 2147483647, not from"},
+      {"steps: 4", "steps: 2147483648", "t.textproto:"},
+      {"steps: 4", "steps: 4 steps: 4", "t.textproto:"},
+      {"shots: 2\n      steps", "shots: 0 steps", "profiles[desk].shots: 0, not from 1"},
+      {"shots: 2\n      steps", "shots: -1 steps", "profiles[desk].shots: -1, not from 1"},
+      {"batch_size: 0", "batch_size: -1", "profiles[desk].batch_size: -1, not from 0"},
+      {"draws: 3", "draws: 2000000000", "profiles[desk].draws: 2000000000, not from 1 to 1000"},
+      {"draws: 3", "draws: 3 first_draw: 2000000000", "profiles[desk].first_draw: 2000000000, not from 0 to 1000000"},
+      {"meta_steps: 20", "meta_steps: -20", "profiles[desk].rows[meta].meta_steps: -20"},
+      {"shots: [ 1, 4 ]", "shots: [ 1, 0 ]", "profiles[desk].few_shot.shots: 0, not from 1"},
+      {"episodes: 6", "episodes: 2000000000", "profiles[desk].few_shot.episodes: 2000000000"},
+      {"draws: 1", "draws: 0", "profiles[desk] with quick.draws: 0"},
+      {"few_shot_steps: 1", "few_shot_steps: -1", "profiles[desk] with quick.few_shot.steps: -1"},
+      // Columns of some profiles or some tasks, and worlds.
+      {"suite: \"hard\"", "suite: \"hard\" profiles: \"dusk\"", "columns[accuracy_hard].profiles: no profile 'dusk'"},
+      {"suite: \"hard\"", "suite: \"hard\" profiles: \"desk\" profiles: \"desk\"",
+       "columns[accuracy_hard].profiles: 'desk' is there twice"},
+      {"suite: \"easy\"\n      in_paper: true\n      margin: 2\n", "suite: \"easy\" profiles: \"big\" margin: 2\n",
+       "expected[accuracy]: the profile does not have this column"},
+      {"suite: \"hard\"", "suite: \"harder\"",
+       "columns[accuracy_hard].suite: 'harder' is none of profiles[desk].suites"},
+      {"suite: \"hard\"", "suite: \"hard\" tasks: \"h1\"", "columns[accuracy_hard].tasks: published means have them"},
+      {"draws: 3", "draws: 3 world: \"paper\"", "profiles[desk].world: 'paper' is neither 'desk' nor 'files'"},
+      {"draws: 3", "draws: 3 file_world { max_tokens: 8 }", "profiles[desk]: suite_tasks and file_world are of world"},
   };
   for (const auto& c : kCases) {
     ASSERT_NE(good.find(c.from), std::string::npos) << "not in the table: " << c.from;
@@ -110,6 +139,78 @@ TEST(ParseTableTest, RefusesContradictions) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << c.from << " -> " << c.to;
     EXPECT_THAT(std::string(status.message()), HasSubstr(c.message)) << c.from << " -> " << c.to;
   }
+}
+
+// The toy table on tasks in files, with a published mean.
+std::string FilesTableText() {
+  return absl::StrReplaceAll(
+      TestTableText(),
+      {{"      suites: \"easy\"\n      suites: \"hard\"\n",
+        "world: \"files\" suite_tasks { name: \"easy\" tasks: \"glue/e1\" tasks: \"glue/e2\" }\n"
+        "suite_tasks { name: \"hard\" tasks: \"h1\" }\n"
+        "file_world { max_test_examples: 100 few_shot_tasks: \"fewshot/a\" few_shot_seeds: [ 13, 21 ] }\n"},
+       {"tasks: \"e1\"", "tasks: \"glue/e1\""},
+       {"measure: ACCURACY_PERCENT\n      suite: \"hard\"",
+        "measure: PUBLISHED_MEAN_PERCENT\n suite: \"hard\" tasks: \"h1\""}});
+}
+
+TEST(ParseTableTest, RefusesContradictionsOfFiles) {
+  const std::string good = FilesTableText();
+  const absl::StatusOr<TableDefinition> table = ParseTable("t.textproto", good);
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_THAT(ResolveProfile(table->table, "desk", {})->suites(), ElementsAre("easy", "hard"));
+  const struct {
+    std::string from, to, message;
+  } kCases[] = {
+      {"tasks: \"glue/e2\"", "tasks: \"glue//e2\"", "suite_tasks[easy]: 'glue//e2' is not a task's name"},
+      {"tasks: \"glue/e2\"", "tasks: \"../e2\"", "suite_tasks[easy]: '../e2' is not a task's name"},
+      {"tasks: \"glue/e2\"", "tasks: \"h1\"", "suite_tasks[hard]: 'h1' is there twice, or in another suite"},
+      {"{ name: \"hard\" tasks: \"h1\" }", "{ name: \"hard\" }", "suite_tasks[hard]: has no tasks"},
+      {"{ name: \"hard\"", "{ name: \"few_shot\"", "suite_tasks[few_shot]: is what episodes are called"},
+      {"{ name: \"hard\"", "{ name: \"easy\"", "profiles[desk].suite_tasks: 'easy' is there twice"},
+      {"world: \"files\"", "world: \"files\" suites: \"easy\" suites: \"other\"",
+       "profiles[desk].suites: 'other' is not in suite_tasks"},
+      {"tasks: \"h1\"\n        shots: 1", "tasks: \"h2\" shots: 1", "profiles[desk].quick.tasks: 'h2' is not in"},
+      {"suite: \"hard\" tasks: \"h1\"", "suite: \"hard\" tasks: \"glue/e1\"",
+       "columns[accuracy_hard].tasks: 'glue/e1' is not in suite 'hard' of profiles[desk]"},
+      {"suite: \"hard\" tasks: \"h1\"", "suite: \"hard\" tasks: \"h1\" tasks: \"h1\"",
+       "columns[accuracy_hard].tasks: 'h1' is there twice"},
+      {"max_test_examples: 100", "max_test_examples: -1",
+       "profiles[desk].file_world.max_test_examples: -1, not from 0"},
+      {"max_test_examples: 100", "max_tokens: -1", "profiles[desk].file_world.max_tokens: -1"},
+      {"max_test_examples: 100", "development_examples: -1", "profiles[desk].file_world.development_examples: -1"},
+      {"max_test_examples: 100", "max_query_examples: -1", "profiles[desk].file_world.max_query_examples: -1"},
+      {"[ 13, 21 ]", "[ 13, 13 ]", "profiles[desk].file_world.few_shot_seeds: 13 is there twice"},
+      {"[ 13, 21 ]", "[ 13, -2 ]", "profiles[desk].file_world.few_shot_seeds: -2, not from 0"},
+      {"few_shot_seeds: [ 13, 21 ]", "", "profiles[desk].file_world: a few-shot part needs"},
+      {"few_shot_tasks: \"fewshot/a\"", "few_shot_tasks: \"a\" few_shot_tasks: \"a\"",
+       "profiles[desk].file_world.few_shot_tasks: 'a' is there twice"},
+      {"shots: 2\n      steps", "shots: -1 steps", "profiles[desk].shots: -1, not from 0"},
+  };
+  for (const auto& c : kCases) {
+    ASSERT_NE(good.find(c.from), std::string::npos) << "not in the table: " << c.from;
+    const absl::Status status = ParseTable("t.textproto", absl::StrReplaceAll(good, {{c.from, c.to}})).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << c.from << " -> " << c.to;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(c.message)) << c.from << " -> " << c.to;
+  }
+  // Files have a training split, and 0 shots are all of it.
+  EXPECT_TRUE(ParseTable("t.textproto", absl::StrReplaceAll(good, {{"shots: 2\n      steps", "shots: 0 steps"}})).ok());
+}
+
+TEST(ParseTableTest, AProfileThatCannotBeRunMayBeComplete) {
+  const std::string good = absl::StrReplaceAll(
+      TestTableText(), {{"title: \"toy desk\"", "not_attempted { reasons: HARDWARE why: \"none here\" }"}});
+  EXPECT_TRUE(ParseTable("t.textproto", good).ok()) << ParseTable("t.textproto", good).status();
+  // Its settings are checked all the same.
+  EXPECT_THAT(
+      std::string(ParseTable("t.textproto", absl::StrReplaceAll(good, {{"draws: 3", "draws: 0"}})).status().message()),
+      HasSubstr("profiles[desk].draws: 0"));
+  const Table few_shot =
+      ParseTable("t.textproto", absl::StrReplaceAll(FewShotTableText(), {{"title: \"toy desk\"",
+                                                                          "not_attempted { reasons: HARDWARE why: "
+                                                                          "\"none here\" }"}}))
+          ->table;
+  EXPECT_EQ(ResolveProfile(few_shot, "desk", {})->few_shot().starts_size(), 0);
 }
 
 TEST(ParseTableTest, RefusesContradictionsOfFewShotColumns) {

