@@ -12,6 +12,7 @@
 #include "gbmoa/base/status_macros.h"
 #include "gbmoa/base/utf8.h"
 #include "google/protobuf/descriptor.h"
+#include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/tokenizer.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "google/protobuf/message.h"
@@ -169,6 +170,17 @@ absl::Status ParseTextproto(absl::string_view name, absl::string_view text, Mess
   const std::string bad_value = FindBadValue(*message);
   if (!bad_value.empty()) return absl::InvalidArgumentError(absl::StrCat(name, ": ", bad_value));
   return absl::OkStatus();
+}
+
+std::string DeterministicBytes(const Message& message) {
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    message.SerializeToCodedStream(&coded);
+  }  // which flushes
+  return bytes;
 }
 
 absl::Status LoadTextproto(const std::string& path, Message* message) {

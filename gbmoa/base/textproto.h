@@ -26,6 +26,10 @@ absl::Status ParseTextproto(absl::string_view name, absl::string_view text, goog
 // Errors: NotFound and the other errors of ReadFile; InvalidArgument as above, and for more than 1 MiB.
 absl::Status LoadTextproto(const std::string& path, google::protobuf::Message* message);
 
+// The message as bytes that are the same in every process, for hashes: maps are in the order of their keys, which
+// protobuf's own serialization does not promise.
+std::string DeterministicBytes(const google::protobuf::Message& message);
+
 template <typename M>
 absl::StatusOr<M> LoadTextproto(const std::string& path) {
   M message;
