@@ -78,7 +78,10 @@ absl::StatusOr<Answers> Predict(const Predictor& predictor, const TestSet& test_
   }
   for (int64_t i = 0; i < prediction.size(); ++i) {
     answers.predictions.push_back(static_cast<double>(prediction.label(i)));
-    if (!test_set.groups.empty()) answers.scores.push_back(prediction.probabilities[2 * i + 1]);
+    if (test_set.groups.empty()) continue;
+    // Of a confident model two answers' float32 probabilities are both 1; those of class 0 still differ.
+    const double wrong = prediction.probabilities[2 * i], right = prediction.probabilities[2 * i + 1];
+    answers.scores.push_back(right < 0.5 ? right : 1 - wrong);
   }
   return answers;
 }

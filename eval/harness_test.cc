@@ -132,6 +132,41 @@ TEST(EvaluateTaskTest, GroupedAnswersHaveScores) {
   EXPECT_THAT(run->curve.back().values, ElementsAre(0.5, 0.5));  // one question of two
 }
 
+// Sure of every answer that it is right, of the second one of a question more so.
+class SureLearner : public Learner {
+ public:
+  absl::StatusOr<Adaptation> Adapt(const Batch&, const AdaptOptions&) const override {
+    Adaptation adaptation;
+    adaptation.predictor = std::make_unique<Sure>();
+    return adaptation;
+  }
+  ParameterCounts CountParameters(int) const override { return {}; }
+
+ private:
+  class Sure : public Predictor {
+   public:
+    absl::StatusOr<Prediction> Predict(const Batch& batch) const override {
+      Prediction prediction;
+      prediction.num_classes = 2;
+      for (int64_t i = 0; i < batch.size(); ++i) {
+        const float wrong = i % 2 == 0 ? 1e-9f : 1e-10f;
+        prediction.probabilities.insert(prediction.probabilities.end(), {wrong, 1 - wrong});  // the second one is 1
+      }
+      return prediction;
+    }
+    std::map<std::string, std::vector<float>> Parameters() const override { return {}; }
+  };
+};
+
+TEST(EvaluateTaskTest, AnswersThatAreBothSureAreNotEqual) {
+  TestSet test_set{FakeBatch(4, 2), {"group_accuracy"}};  // the second answer of each question is right
+  test_set.groups = {0, 0, 1, 1};
+  const absl::StatusOr<TaskRun> run = EvaluateTask(SureLearner(), FakeBatch(4, 2), test_set, Options(0, {0}));
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_EQ(run->curve.back().accuracy, 1);
+  EXPECT_FALSE(run->curve.back().degenerate);
+}
+
 TEST(EvaluateTaskTest, Errors) {
   FakeLearnerScript failing = Improving();
   failing.error = absl::ResourceExhaustedError("no memory for 5 tensors");
