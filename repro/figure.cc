@@ -23,6 +23,10 @@ std::string Quote(const std::string& text) {
 // Words to show: without it '_', '^', '&' and others are markup.
 std::string Words(const std::string& text) { return absl::StrCat(Quote(text), " noenhanced"); }
 
+// What bands and intervals widen an axis by, at most, in points: those of two draws reach from far below 0 to far above
+// 100, and would leave the values no room. They are cut off at the axis' ends.
+constexpr double kMost = 15;
+
 // The range of all values and bands, widened to whole steps of an axis with few labels. Never less than ten points, so
 // that noise does not look like news.
 struct Range {
@@ -30,16 +34,20 @@ struct Range {
 };
 Range YRange(const Panel& panel) {
   double low = 1e300, high = -1e300;
-  for (const Series& series : panel.series) {
-    for (const std::vector<double>* values : {&series.values, &series.low, &series.high}) {
-      for (const double value : *values) {
-        if (!std::isfinite(value)) continue;
-        low = std::min(low, value);
-        high = std::max(high, value);
-      }
+  const auto include = [&](const std::vector<double>& values, double at_least, double at_most) {
+    for (const double value : values) {
+      if (!std::isfinite(value)) continue;
+      low = std::min(low, std::max(value, at_least));
+      high = std::max(high, std::min(value, at_most));
     }
-  }
+  };
+  for (const Series& series : panel.series) include(series.values, -1e300, 1e300);
   if (low > high) return {};
+  const double at_least = low - kMost, at_most = high + kMost;
+  for (const Series& series : panel.series) {
+    include(series.low, at_least, at_most);
+    include(series.high, at_least, at_most);
+  }
   const double missing = 10 - (high - low);
   if (missing > 0) {
     low -= missing / 2;
@@ -155,12 +163,8 @@ std::string Script(const BarPanel& panel) {
   constexpr double kGroupWidth = 0.86;  // of the distance from one group to the next
   double least = 0;
   for (const Series& series : panel.series) {
-    for (const std::vector<double>* values : {&series.values, &series.low, &series.high}) {
-      for (const double value : *values) {
-        if (!std::isfinite(value)) continue;
-        // Of an interval that reaches beyond what percentages can be, no more.
-        least = std::min(least, std::max(value, -100.0));
-      }
+    for (const double value : series.values) {
+      if (std::isfinite(value)) least = std::min(least, std::max(value, -100.0));  // a correlation may be negative
     }
   }
   const double low = 20 * std::floor(least / 20), high = 100;  // so that panels can be compared
@@ -240,7 +244,6 @@ std::string Script(const CostPanel& panel) {
   // Of the drawing; names are placed by hand, so that the axes must be where we think they are.
   constexpr double kLeft = 0.135, kRight = 0.98, kBottom = 0.185, kTop = 0.975;
   constexpr double kLetter = 7.1, kLine = 15;  // pixels of the font
-  constexpr double kMost = 15;                 // what an interval reaches beyond its value, at most, in points
   std::vector<const CostPoint*> points;
   Panel values;
   values.series.resize(1);
@@ -251,8 +254,8 @@ std::string Script(const CostPanel& panel) {
     least = std::min(least, point.x);
     most = std::max(most, point.x);
     values.series[0].values.push_back(point.y);
-    if (std::isfinite(point.low)) values.series[0].low.push_back(std::max(point.low, point.y - kMost));
-    if (std::isfinite(point.high)) values.series[0].high.push_back(std::min(point.high, point.y + kMost));
+    if (std::isfinite(point.low)) values.series[0].low.push_back(point.low);
+    if (std::isfinite(point.high)) values.series[0].high.push_back(point.high);
   }
   if (points.empty()) least = most = 1;
   const Range y = YRange(values);
