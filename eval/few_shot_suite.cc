@@ -6,6 +6,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "gbmoa/base/status_macros.h"
 
@@ -43,9 +44,23 @@ FewShotSplits Divide(Dataset all) {
   return splits;
 }
 
+// The words of a text in lower case, with a blank before each; the text itself if it has none (an emoticon). Letters
+// beyond ASCII are letters as they stand.
+std::string Words(absl::string_view text) {
+  std::string words;
+  bool within = false;
+  for (const char c : text) {
+    const bool letter = absl::ascii_isalnum(c) || static_cast<unsigned char>(c) >= 0x80;
+    if (letter && !within) words += ' ';
+    if (letter) words += absl::ascii_tolower(c);
+    within = letter;
+  }
+  return words.empty() ? std::string(text) : words;
+}
+
 // Texts of an example as one key. No text that was read has a NUL.
 std::string Key(const Example& example) {
-  return absl::StrCat(example.text_a, absl::string_view("\0", 1), example.text_b);
+  return absl::StrCat(Words(example.text_a), absl::string_view("\0", 1), Words(example.text_b));
 }
 
 // How many of each class's `counts` to take so that they are `total` in proportion, and one of each at least: largest
@@ -78,11 +93,17 @@ absl::StatusOr<FewShotSplits> LoadFewShotSplits(const TaskConfig& config, const 
   const auto& splits = config.files().splits();
   if (std::any_of(splits.begin(), splits.end(), [](const FileTask::Split& split) { return split.name() == "all"; })) {
     GBMOA_ASSIGN_OR_RETURN(FileTaskSplit all, LoadFileTaskSplit(config, "all", data_root, options));
-    return Divide(std::move(all.dataset));
+    std::string subset = SubsetText({&all});  // before its examples are moved away
+    FewShotSplits divided = Divide(std::move(all.dataset));
+    divided.subset = std::move(subset);
+    divided.bad_rows = all.bad_rows;
+    return divided;
   }
   GBMOA_ASSIGN_OR_RETURN(FileTaskSplit train, LoadFileTaskSplit(config, "train", data_root, options));
   GBMOA_ASSIGN_OR_RETURN(FileTaskSplit test, LoadFileTaskSplit(config, "test", data_root, options));
-  return FewShotSplits{std::move(train.dataset), std::move(test.dataset)};
+  std::string subset = SubsetText({&train, &test});
+  return FewShotSplits{std::move(train.dataset), std::move(test.dataset), std::move(subset),
+                       train.bad_rows + test.bad_rows};
 }
 
 absl::StatusOr<FewShotTask> FewShotTask::Create(const TaskConfig& config, FewShotSplits splits,
@@ -134,12 +155,12 @@ FewShotTask::FewShotTask(const TaskConfig& config, FewShotSplits splits, Tokeniz
   absl::flat_hash_set<std::string> test_texts, seen;
   for (int64_t i = 0; i < splits_.test.size(); ++i) {
     const Example& example = splits_.test.examples[i];
-    test_texts.insert(example.text_a);
+    test_texts.insert(Words(example.text_a));
     test_rows_[example.label].push_back(i);
   }
   for (int64_t i = 0; i < splits_.train.size(); ++i) {
     const Example& example = splits_.train.examples[i];
-    if (test_texts.contains(example.text_a) || !seen.insert(Key(example)).second) continue;
+    if (test_texts.contains(Words(example.text_a)) || !seen.insert(Key(example)).second) continue;
     support_pools_[example.label].push_back(i);
   }
   const RandomStream order(kQuerySeed, absl::StrCat("fewshot/query/", short_name()));

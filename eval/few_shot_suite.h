@@ -22,8 +22,10 @@ constexpr uint64_t kFewShotSeeds[] = {13, 21, 42, 87, 100};
 
 // The two splits that episodes of a task are drawn from.
 struct FewShotSplits {
-  Dataset train;  // for support sets
-  Dataset test;   // for query sets
+  Dataset train;         // for support sets
+  Dataset test;          // for query sets
+  std::string subset;    // SubsetText of the splits as they lie on disk: empty if nothing is missing
+  int64_t bad_rows = 0;  // of both, left out
 };
 
 // Splits "train" and "test" of the task. Where it has a split "all" instead, every fifth example of each class (of
@@ -52,7 +54,8 @@ struct FewShotEpisode {
 //   support set  k examples of each class of the training split, or as many as it has, drawn by
 //                RandomStream(seed, "fewshot/NAME"), class after class in turn, so that what fewer shots draw is the
 //                beginning of what more do. An example is drawn from only if its first text (sentence, premise,
-//                question) is not in the test split, and it is the first one of its texts.
+//                question) is not in the test split, and it is the first one of its texts. Texts are the same if their
+//                words are: case, punctuation and white space do not count, as long as there are words.
 //   query set    the examples of the test split whose classes are in the episode; with max_query as many of each class
 //                in proportion, or whole questions of a grouped task: the same ones for every seed and k.
 // A class that lacks examples in either split is in no episode. All tasks of a suite are independent of each other.
@@ -68,6 +71,8 @@ class FewShotTask {
   const TaskConfig& config() const { return config_; }
   std::string name() const;  // "topic/ag_news": the config's suite, and the last part of its name
   int ways() const;          // of every episode
+  const std::string& subset() const { return splits_.subset; }
+  int64_t bad_rows() const { return splits_.bad_rows; }
   std::vector<int64_t> support_pool_counts() const;  // by class of the task: the examples that are drawn from
 
   // Errors: InvalidArgument unless shots is 1 or more.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -145,8 +146,10 @@ TEST(FewShotTask, ManyClassesGiveSomeOfThem) {
 // episode.
 TEST(FewShotTask, SupportPool) {
   Dataset train = Toy("train", {3, 3, 2, 0}), test = Toy("test", {2, 2, 0, 2});
-  train.examples[1].text_a = test.examples[3].text_a;
-  train.examples[4].text_a = train.examples[3].text_a;
+  train.examples[1].text_a = "Test 1  1!";  // test.examples[3] in other letters
+  train.examples[4].text_a = "\"TRAIN 1 0\"";
+  train.examples[6].text_a = ":-)";  // no words: another text than ":-("
+  train.examples[7].text_a = ":-(";
   const auto task = Create(std::move(train), std::move(test));
   ASSERT_TRUE(task.ok()) << task.status();
   EXPECT_THAT(task->support_pool_counts(), ElementsAre(2, 2, 2, 0));
@@ -233,7 +236,8 @@ TEST(FewShotSplits, DividesASplitCalledAll) {
   ASSERT_THAT(ParseTextproto("test", R"(
       name: 'fewshot/toy' suite: 'topic'
       files {
-        layout: 'lines' splits { name: 'all' files: 'all.txt' } classes { value: '0' } classes { value: '1' }
+        layout: 'lines' splits { name: 'all' files: 'all.txt' official_rows: 20 }
+        classes { value: '0' } classes { value: '1' }
         fields { key: 'columns' value: '2' } fields { key: 'label' value: '0' } fields { key: 'text_a' value: '1' }
       })",
                              &config),
@@ -250,7 +254,35 @@ TEST(FewShotSplits, DividesASplitCalledAll) {
   EXPECT_EQ(splits->train.split, "train");
   EXPECT_EQ(splits->test.split, "test");
   EXPECT_EQ(splits->test.class_names, splits->train.class_names);
+  EXPECT_EQ(splits->subset, "all: 17 of 20 rows");
+  EXPECT_EQ(splits->bad_rows, 0);
   EXPECT_THAT(LoadFewShotSplits(config, "/none"), StatusIs(absl::StatusCode::kNotFound, HasSubstr("/none/all.txt")));
+}
+
+// What is no official split is said, up to the task that episodes are drawn from.
+TEST(FewShotSplits, SayThatTheyAreSubsets) {
+  TaskConfig config;
+  ASSERT_THAT(ParseTextproto("test", R"(
+      name: 'fewshot/toy' suite: 'topic'
+      files {
+        layout: 'lines' classes { value: '0' } classes { value: '1' }
+        splits { name: 'train' files: 'train.txt' official_rows: 3 }
+        splits { name: 'test' files: 'test.txt' official_rows: 7600 }
+        fields { key: 'columns' value: '2' } fields { key: 'label' value: '0' } fields { key: 'text_a' value: '1' }
+      })",
+                             &config),
+              IsOk());
+  ASSERT_THAT(WriteFileAtomically(JoinPath(::testing::TempDir(), "train.txt"), "0\ta\n1\tb\n7\tc\n"), IsOk());
+  ASSERT_THAT(WriteFileAtomically(JoinPath(::testing::TempDir(), "test.txt"), "0\td\n1\te\n"), IsOk());
+  FileTaskOptions options;
+  options.max_bad_rows = 1;
+  const auto splits = LoadFewShotSplits(config, ::testing::TempDir(), options);
+  ASSERT_TRUE(splits.ok()) << splits.status();
+  EXPECT_EQ(splits->bad_rows, 1);
+  const auto task = FewShotTask::Create(config, *splits, LengthTokenizer(), 16);
+  ASSERT_TRUE(task.ok()) << task.status();
+  EXPECT_EQ(task->subset(), "train: 1 of 3 rows left out, which are bad; test: 2 of 7,600 rows");
+  EXPECT_EQ(task->bad_rows(), 1);
 }
 
 std::string Digest(const Dataset& dataset) {
@@ -274,11 +306,24 @@ TEST(FewShotSuite, RealFiles) {
   const auto configs = LoadTaskConfigs(*folder);
   ASSERT_TRUE(configs.ok()) << configs.status();
   EXPECT_EQ(configs->size(), golden->size());
+  // The others are complete.
+  const std::map<std::string, std::string> subsets = {
+      {"fewshot/ag_news", "train: 1,000 of 120,000 rows; test: 1,000 of 7,600 rows"},
+      {"fewshot/arc_challenge", "train: 1,096 of 1,119 questions; test: 294 of 1,172 questions"},
+      {"fewshot/arc_easy", "train: 2,147 of 2,251 questions; test: 549 of 2,376 questions"},
+      {"fewshot/atis", "train: 4,449 of 4,478 rows; test: 876 of 893 rows"},
+      {"fewshot/cr", "all: 3,771 of 3,775 rows"},
+      {"fewshot/dbpedia14", "train: 1,120 of 560,000 rows; test: 1,120 of 70,000 rows"},
+      {"fewshot/poem_sentiment", "train: 843 of 892 rows"},
+      {"fewshot/snli", "train: 8,999 of 549,367 rows; test: 1,000 of 9,824 rows"},
+  };
   for (const TaskConfig& config : *configs) {
     SCOPED_TRACE(config.name());
     auto splits = LoadFewShotSplits(config, root);
     ASSERT_TRUE(splits.ok()) << splits.status();
     const FewShotSplits copy = *splits;
+    const auto subset = subsets.find(config.name());
+    EXPECT_EQ(copy.subset, subset == subsets.end() ? "" : subset->second);
     ASSERT_TRUE(golden->contains(config.name()));
     for (const Dataset* dataset : {&copy.train, &copy.test}) {
       const nlohmann::json& wanted = (*golden)[config.name()][dataset->split];

@@ -106,6 +106,22 @@ absl::Status CheckLabelSet(const Dataset& dataset, const std::string& path) {
   return absl::OkStatus();
 }
 
+// How many examples from `begin` on have an id that another one before them has, too.
+int64_t CountRepeated(const std::string& path, std::vector<Example>::const_iterator begin,
+                      std::vector<Example>::const_iterator end) {
+  std::vector<absl::string_view> ids;
+  for (auto example = begin; example != end; ++example) {
+    if (!example->id.empty()) ids.push_back(example->id);
+  }
+  std::sort(ids.begin(), ids.end());
+  int64_t repeated = 0;
+  for (size_t i = 1; i < ids.size(); ++i) {
+    if (ids[i] != ids[i - 1]) continue;
+    if (++repeated == 1) LOG(WARNING) << path << ": id '" << ids[i] << "' stands more than once";
+  }
+  return repeated;
+}
+
 std::string WithSeparators(int64_t number) {
   std::string digits = absl::StrCat(number);
   for (int64_t at = static_cast<int64_t>(digits.size()) - 3; at > 0; at -= 3)
@@ -195,10 +211,13 @@ absl::StatusOr<FileTaskSplit> LoadFileTaskSplit(const TaskConfig& config, absl::
       file.second_path = std::move(second.path);
       file.second_contents = std::move(second.contents);
     }
-    const int64_t before = dataset.size() + bad_rows.count();
+    const int64_t first = dataset.size(), before = first + bad_rows.count();
     GBMOA_RETURN_IF_ERROR((*reader)->Read(file, &bad_rows, &next_group, &dataset.examples));
     if (dataset.size() + bad_rows.count() == before && file.bad_lines.empty()) {
       return absl::DataLossError(absl::StrCat(file.path, ":1:1: expected examples, found none"));
+    }
+    if (!dataset.grouped) {
+      result.repeated_rows += CountRepeated(file.path, dataset.examples.begin() + first, dataset.examples.end());
     }
   }
   result.bad_rows = bad_rows.count();
@@ -221,17 +240,28 @@ std::string SubsetText(const std::vector<const FileTaskSplit*>& splits) {
   std::vector<std::string> texts;
   for (const FileTaskSplit* split : splits) {
     const std::string& name = split->dataset.split;
-    const int64_t size = split->dataset.size();
-    if (split->subset() && split->official_questions > 0) {
-      texts.push_back(absl::StrCat(name, ": ", WithSeparators(split->questions), " of ",
-                                   WithSeparators(split->official_questions), " questions"));
-    } else if (split->subset()) {
-      texts.push_back(
-          absl::StrCat(name, ": ", WithSeparators(size), " of ", WithSeparators(split->official_rows), " rows"));
-    } else if (split->bad_rows > 0) {
-      texts.push_back(absl::StrCat(name, ": ", WithSeparators(split->bad_rows), " of ",
-                                   WithSeparators(size + split->bad_rows), " rows left out, which are bad"));
+    const int64_t size = split->dataset.size(), bad = split->bad_rows;
+    if (!split->subset()) {
+      if (bad > 0) {
+        texts.push_back(absl::StrCat(name, ": ", WithSeparators(bad), " of ", WithSeparators(size + bad),
+                                     " rows left out, which are bad"));
+      }
+      continue;
     }
+    const bool questions = split->official_questions > 0;
+    const int64_t found = questions ? split->questions : size - split->repeated_rows;
+    const int64_t official = questions ? split->official_questions : split->official_rows;
+    std::string text = absl::StrCat(name, ": ", WithSeparators(found));
+    if (official > 0) absl::StrAppend(&text, " of ", WithSeparators(official));
+    absl::StrAppend(&text, questions ? " questions" : " rows");
+    if (split->repeated_rows > 0) {
+      absl::StrAppend(&text, " and ", WithSeparators(split->repeated_rows), " of them again");
+    }
+    if (bad > 0) {
+      absl::StrAppend(&text, ", ", WithSeparators(bad), split->dataset.grouped ? " bad line" : " bad row",
+                      bad > 1 ? "s" : "", " left out");
+    }
+    texts.push_back(std::move(text));
   }
   return absl::StrJoin(texts, "; ");
 }

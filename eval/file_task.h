@@ -25,13 +25,16 @@ struct FileTaskSplit {
   int64_t official_rows = 0;                               // 0: not published, or counted in questions
   int64_t official_questions = 0;                          // 0: not published, or counted in rows
   int64_t questions = 0;                                   // of a grouped dataset
-  int64_t bad_rows = 0;                                    // left out
+  int64_t bad_rows = 0;                                    // left out; of a grouped dataset, lines of questions
+  int64_t repeated_rows = 0;                               // of one not grouped: with the id of another of their file
   int64_t replaced = 0;                                    // U+FFFD in place of what was not UTF-8
   std::vector<std::pair<std::string, std::string>> files;  // path below the data root, SHA-256
-  // It has not as many examples (or questions) as the official split: a result on it is never the official task's.
+  // It has not as many examples (or questions) as the official split, or nobody knows how many questions its bad lines
+  // had: a result on it is never the official task's.
   bool subset() const {
-    return (official_rows > 0 && dataset.size() + bad_rows != official_rows) ||
-           (official_questions > 0 && questions + bad_rows != official_questions);
+    if (dataset.grouped && bad_rows > 0) return true;
+    return (official_rows > 0 && dataset.size() - repeated_rows + bad_rows != official_rows) ||
+           (official_questions > 0 && questions != official_questions);
   }
 };
 
@@ -47,8 +50,8 @@ absl::StatusOr<FileTaskSplit> LoadFileTaskSplit(const TaskConfig& config, absl::
 // The files of the split that are not there, as paths below the data root; none of a split that the task does not have.
 std::vector<std::string> MissingFiles(const TaskConfig& config, absl::string_view split, const std::string& data_root);
 
-// "validation: 1,000 of 9,815 rows" (or questions) for every split that is a subset or lacks bad rows, with "; "
-// between them; empty if none is.
+// "validation: 1,000 of 9,815 rows" (or questions) for every split that is a subset or lacks bad rows, with what else
+// is to say of it and "; " between them; empty if none is.
 std::string SubsetText(const std::vector<const FileTaskSplit*>& splits);
 
 }  // namespace gbmoa

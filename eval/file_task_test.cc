@@ -133,6 +133,34 @@ files {
   split = LoadFileTaskSplit(copa, "train", root_);
   ASSERT_THAT(split, IsOk());
   EXPECT_FALSE(split->subset());
+
+  // Nobody knows how many questions a bad line had.
+  Write("c.jsonl",
+        R"({"premise": "p.", "choice1": "a", "choice2": "b", "question": "cause", "label": 0, "idx": 0}
+{"premise"
+{"premise": "q.", "choice1": "c", "choice2": "d", "question": "effect", "label": 1, "idx": 1}
+)");
+  FileTaskOptions options;
+  options.max_bad_rows = 1;
+  for (const int official : {3, 2}) {
+    copa.mutable_files()->mutable_splits(0)->set_official_questions(official);
+    split = LoadFileTaskSplit(copa, "train", root_, options);
+    ASSERT_THAT(split, IsOk());
+    EXPECT_TRUE(split->subset());
+    EXPECT_EQ(SubsetText({&*split}), absl::StrCat("train: 2 of ", official, " questions, 1 bad line left out"));
+  }
+}
+
+TEST_F(FileTaskTest, ARowThatComesTwiceIsNotAnother) {
+  (*config_.mutable_files()->mutable_fields())["id"] = "2";
+  Write("a.tsv", "0\ta\t7\n1\tb\t8\n0\tc\t7\n");
+  Write("b.tsv", "1\td\t7\n");  // ids are a file's own
+  const auto train = Load("train");
+  ASSERT_THAT(train, IsOk());
+  EXPECT_EQ(train->dataset.size(), 4);
+  EXPECT_EQ(train->repeated_rows, 1);
+  EXPECT_TRUE(train->subset());
+  EXPECT_EQ(SubsetText({&*train}), "train: 3 of 4 rows and 1 of them again");
 }
 
 TEST_F(FileTaskTest, BadRowsAreCountedOverAllFiles) {
@@ -247,13 +275,31 @@ TEST_F(FileTaskTest, DamagedFiles) {
   FLAGS_minloglevel = google::GLOG_ERROR;  // of a label set in which a class is missing there are thousands of warnings
   const struct {
     std::string layout, fields, contents;
+    std::string files = "files: 'f'", g = "";  // of the split; what lies beside the damaged file
   } kCases[] = {
       {"tsv", "fields { key: 'text_a' value: 'b' } fields { key: 'label' value: 'a' } header: true",
        "a\tb\r\n1\t\"caf\xc3\xa9\n0\t\xe2\x82\xac\n"},
       {"csv", "fields { key: 'text_a' value: '1' } fields { key: 'label' value: '0' }",
        "1,\"a, \"\"b\"\"\nc\"\r\n0,d\n"},
       {"jsonl", "fields { key: 'text_a' value: 'a' } fields { key: 'label' value: 'b.c' }",
-       "{\"a\": \"caf\\u00e9 \xc3\xa9\", \"b\": {\"c\": 1}}\n{\"b\": {\"c\": \"0\"}, \"a\": \"\", \"d\": [1, null]}\n"},
+       "{\"a\": \"caf\\u00e9 \xc3\xa9\", \"b\": {\"c\": 1}}\n{\"b\": {\"c\": \"0\"}, \"a\": \"e\", \"d\": [1, "
+       "null]}\n"},
+      {"json",
+       "fields { key: 'rows' value: 'r' } fields { key: 'text_a' value: '0' } fields { key: 'label' value: '1' }",
+       "{\"r\": [[\"caf\xc3\xa9\", 1],\n[\"b\", \"0\"]]}\n"},
+      {"lines",
+       "fields { key: 'columns' value: '2' } fields { key: 'text_a' value: '0' } fields { key: 'label' value: '1' }",
+       "caf\xc3\xa9\t1\r\nb\t0\n"},
+      {"parallel", "", "caf\xc3\xa9\nb\n", "files: 'f' files: 'g'", "1\n0\n"},
+      {"parallel", "", "1\n0\n", "files: 'g' files: 'f'", "a\nb\n"},
+      {"choices",
+       "fields { key: 'question' value: '0' } fields { key: 'choices' value: '1-2' } fields { key: 'separator' value: "
+       "'comma' } fields { key: 'answer' value: '3' }",
+       "Q,\"a, \"\"b\"\"\",c,B\r\nR,\xc3\xa9,e,A\n"},
+      {"choices",
+       "fields { key: 'question' value: 'Q' } fields { key: 'choices' value: 'C' } fields { key: 'answer' value: 'A' } "
+       "fields { key: 'unusable_rows' value: '1' } header: true",
+       "Q\tC\tA\nW\t(A) x (B) \xc3\xa9\tB\nV\t\tA\n"},
       {"copa", "",
        "{\"premise\": \"p.\", \"choice1\": \"a\", \"choice2\": \"b\", \"question\": \"cause\", \"label\": 0, \"idx\": "
        "0}\n"},
@@ -277,10 +323,11 @@ TEST_F(FileTaskTest, DamagedFiles) {
     TaskConfig config;
     ASSERT_THAT(ParseTextproto("task",
                                absl::StrCat("name: 't/t' encoding: ONE_SEQUENCE files { layout: '", c.layout,
-                                            "' splits { name: 'all' files: 'f' } classes { value: '0' } ",
+                                            "' splits { name: 'all' ", c.files, " } classes { value: '0' } ",
                                             "classes { value: '1' } ", c.fields, "}"),
                                &config),
                 IsOk());
+    Write("g", c.g);
     int64_t good = 0, refused = 0;
     const auto load = [&](const std::string& contents) {
       // A file that is written over goes to the disk at once on some file systems, which takes 3 ms; a new one does
@@ -291,7 +338,7 @@ TEST_F(FileTaskTest, DamagedFiles) {
       ++(status.ok() ? good : refused);
       if (status.ok()) return;
       EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << c.layout << ": " << status << "\n" << contents;
-      EXPECT_THAT(std::string(status.message()), ::testing::MatchesRegex("[^\n]*/f:[0-9]+:[0-9]+: (.|\n)*"))
+      EXPECT_THAT(std::string(status.message()), ::testing::MatchesRegex("[^\n]*/[fg]:[0-9]+:[0-9]+: (.|\n)*"))
           << c.layout << "\n"
           << contents;
     };

@@ -49,6 +49,8 @@ struct TaskFile {
   bool labelled = true;
 };
 
+// Texts of nothing but white space are refused in every layout: their row is a bad one. Only the second text of a pair
+// that stands in a table or in JSON members may be empty, as two questions of QQP are, and an answer of MultiRC.
 class TaskReader {
  public:
   virtual ~TaskReader() = default;

@@ -34,12 +34,16 @@ struct Columns {
   size_t question = 0, answer = 0, first_choice = 0, last_choice = 0;
   size_t id = absl::string_view::npos;  // none
   bool lettered = false;                // first_choice has all choices
-  size_t count = 0;                     // of the table; 0: what its first row has
+  size_t count = 0;                     // of the table; 0: what the first row has that reads well
 };
 
 absl::StatusOr<size_t> ColumnOf(const TaskFile& file, const Row& header, const std::string& column) {
-  size_t index;
-  if (absl::SimpleAtoi(column, &index)) return index;
+  int64_t index;
+  if (absl::SimpleAtoi(column, &index)) {
+    if (index >= 0 && index <= kMaxColumn) return static_cast<size_t>(index);
+    return absl::InvalidArgumentError(absl::StrCat(file.config->name(), ": files.fields: expected columns of 0 to ",
+                                                   kMaxColumn, ", found '", column, "'"));
+  }
   for (size_t i = 0; i < header.size(); ++i) {
     if (header[i].text == column) return i;
   }
@@ -56,9 +60,11 @@ absl::StatusOr<Columns> ReadColumns(const TaskFile& file, const Row& header) {
   const std::string choices = TextField(file, "choices");
   const std::pair<std::string, std::string> range = absl::StrSplit(choices, absl::MaxSplits('-', 1));
   if (absl::SimpleAtoi(range.first, &columns.first_choice) && absl::SimpleAtoi(range.second, &columns.last_choice)) {
-    if (columns.last_choice <= columns.first_choice || columns.last_choice - columns.first_choice >= kMaxChoices) {
+    if (columns.last_choice <= columns.first_choice || columns.last_choice - columns.first_choice >= kMaxChoices ||
+        columns.last_choice > kMaxColumn) {
       return absl::InvalidArgumentError(absl::StrCat(file.config->name(), ": files.fields: choices: expected 2 to ",
-                                                     kMaxChoices, " columns, found '", choices, "'"));
+                                                     kMaxChoices, " columns of 0 to ", kMaxColumn, ", found '", choices,
+                                                     "'"));
     }
     return columns;
   }
@@ -89,9 +95,7 @@ absl::StatusOr<std::vector<std::string>> Choices(const Columns& columns, const R
   }
   if (choices.size() < 2) return RowError("choices", "at least 2", absl::StrCat(choices.size()));
   for (size_t i = 0; i < choices.size(); ++i) {
-    if (IsBlank(choices[i])) {
-      return RowError(absl::StrCat("choices[", i, "]"), "text", absl::StrCat("'", choices[i], "'"));
-    }
+    GBMOA_RETURN_IF_ERROR(CheckText(absl::StrCat("choices[", i, "]"), choices[i]));
   }
   return choices;
 }
@@ -110,11 +114,7 @@ class ChoicesReader : public TaskReader {
           file.config->name(), ": files.fields: separator: expected 'tab' or 'comma', found '", separator, "'"));
     }
     const bool quotes = separator == "comma";
-    if (quotes && !file.bad_lines.empty()) {
-      // Where the row ends that such a line is part of, nobody knows.
-      return absl::DataLossError(absl::StrCat(file.path, ":", *file.bad_lines.begin(),
-                                              ":1: not UTF-8; a table with quotes is read whole or not at all"));
-    }
+    if (quotes) GBMOA_RETURN_IF_ERROR(RefuseBadLines(file, "a table with quotes"));
     GBMOA_ASSIGN_OR_RETURN(const int64_t unusable_rows, NumberField(file, "unusable_rows"));
     int64_t unusable = 0;
     TextCursor cursor(file.path, file.contents);
@@ -136,8 +136,8 @@ class ChoicesReader : public TaskReader {
       if (status.ok()) {
         std::vector<Example> read;
         status = ReadRow(file, columns, *row, *next_group, &read);
-        if (columns.count == 0) columns.count = row->size();
         if (status.ok()) {
+          columns.count = row->size();
           ++*next_group;
           std::move(read.begin(), read.end(), std::back_inserter(*examples));
           continue;
@@ -152,7 +152,7 @@ class ChoicesReader : public TaskReader {
     }
     if (unusable < unusable_rows) {
       return absl::DataLossError(
-          absl::StrCat(file.path, ": expected ", unusable_rows, " unusable rows, found ", unusable));
+          absl::StrCat(file.path, ":1:1: expected ", unusable_rows, " unusable rows, found ", unusable));
     }
     return absl::OkStatus();
   }
@@ -166,7 +166,7 @@ class ChoicesReader : public TaskReader {
       return RowError("row", absl::StrCat(std::max(needed, columns.count), " columns"), absl::StrCat(row.size()));
     }
     const std::string& question = row[columns.question].text;
-    if (IsBlank(question)) return RowError("question", "text", absl::StrCat("'", question, "'"));
+    GBMOA_RETURN_IF_ERROR(CheckText("question", question));
     GBMOA_ASSIGN_OR_RETURN(const std::vector<std::string> choices, Choices(columns, row));
     size_t right = choices.size();
     if (file.labelled) {

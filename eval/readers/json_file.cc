@@ -5,6 +5,7 @@
 // `label`, `id`: names of a row's members, or numbers in its list from 0; text_b and id are optional.
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "eval/readers/rows.h"
@@ -39,31 +40,38 @@ class JsonFileReader : public TaskReader {
 
   absl::Status Read(const TaskFile& file, BadRows* bad_rows, int64_t*, std::vector<Example>* examples) const override {
     GBMOA_RETURN_IF_ERROR(CheckFields(file, {"text_a", "label"}, {"text_b", "id", "rows"}));
-    GBMOA_ASSIGN_OR_RETURN(const json value, ParseJson(file.path, file.contents));
+    GBMOA_RETURN_IF_ERROR(RefuseBadLines(file, "a JSON file"));
+    const absl::StatusOr<json> parsed = ParseJson("", file.contents);
+    if (!parsed.ok()) {
+      const absl::string_view message = parsed.status().message();  // ":LINE:COLUMN: what", or ": what"
+      return absl::DataLossError(absl::StrCat(file.path, absl::StartsWith(message, ": ") ? ":1:1" : "", message));
+    }
+    const json& value = *parsed;
+    // Where a value stood in the text is not known once it is read: places are its members.
+    const std::string place = absl::StrCat(file.path, ":1:1: ");
     const std::string name = TextField(file, "rows");
     const json* rows = &value;
     if (!name.empty()) {
       if (!value.is_object() || !value.contains(name)) {
-        return absl::DataLossError(absl::StrCat(file.path, ": ", name, ": is missing"));
+        return absl::DataLossError(absl::StrCat(place, name, ": is missing"));
       }
       rows = &value[name];
     }
     if (!rows->is_structured()) {
-      return absl::DataLossError(absl::StrCat(file.path, ": ", name.empty() ? "file" : name,
+      return absl::DataLossError(absl::StrCat(place, name.empty() ? "file" : name,
                                               ": expected a list or an object, found ", rows->type_name()));
     }
     for (size_t i = 0; i < rows->size(); ++i) {
       Example example;
-      absl::Status status;
       // An object's members come in the order of their names as texts, so they are asked for by number.
       const auto member = rows->is_object() ? rows->find(absl::StrCat(i)) : rows->begin() + i;
-      status = member == rows->end() ? absl::DataLossError("is missing") : ReadRow(file, *member, &example);
-      if (absl::IsInvalidArgument(status)) return status;
+      const std::string path = absl::StrCat(name, "[", i, "]");
+      const absl::Status status = member == rows->end() ? absl::DataLossError(absl::StrCat(path, ": is missing"))
+                                                        : Within(path, ReadRow(file, *member, &example));
       if (status.ok()) {
         examples->push_back(std::move(example));
       } else {
-        GBMOA_RETURN_IF_ERROR(bad_rows->Add(
-            absl::Status(status.code(), absl::StrCat(file.path, ": ", name, "[", i, "]: ", status.message()))));
+        GBMOA_RETURN_IF_ERROR(bad_rows->Add(absl::Status(status.code(), absl::StrCat(place, status.message()))));
       }
     }
     return absl::OkStatus();
@@ -72,7 +80,7 @@ class JsonFileReader : public TaskReader {
  private:
   static absl::Status ReadRow(const TaskFile& file, const json& row, Example* example) {
     GBMOA_ASSIGN_OR_RETURN(example->text_a, Cell(row, TextField(file, "text_a"), false));
-    if (IsBlank(example->text_a)) return RowError("text_a", "text", absl::StrCat("'", example->text_a, "'"));
+    GBMOA_RETURN_IF_ERROR(CheckText(TextField(file, "text_a"), example->text_a));
     if (file.fields.count("text_b") > 0) {
       GBMOA_ASSIGN_OR_RETURN(example->text_b, Cell(row, TextField(file, "text_b"), false));
     }

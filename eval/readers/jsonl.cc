@@ -29,7 +29,7 @@ class JsonlReader : public TaskReader {
                                         : CheckFields(file, {"text_a"}, {"text_b", "label", "id"}));
     return ReadJsonRows(file, bad_rows, examples, [&](const json& object, std::vector<Example>* row) -> absl::Status {
       Example example;
-      GBMOA_ASSIGN_OR_RETURN(example.text_a, JsonText(object, file.fields.at("text_a")));
+      GBMOA_ASSIGN_OR_RETURN(example.text_a, FilledText(object, file.fields.at("text_a")));
       if (const auto text_b = file.fields.find("text_b"); text_b != file.fields.end()) {
         GBMOA_ASSIGN_OR_RETURN(example.text_b, JsonText(object, text_b->second));
       }

@@ -267,9 +267,11 @@ TEST(LayoutsTest, RefusesBadRows) {
       {"more unusable rows than known", Lines({{"unusable_rows", "1"}}), "a\t1\n\t1\n\t0\n",
        ":3:1: text_a: expected text, found ''"},
       {"fewer unusable rows than known", Lines({{"unusable_rows", "2"}}), "a\t1\n\t1\n",
-       ": expected 2 unusable rows, found 1"},
-      {"more texts than labels", Parallel(), "a\nb\n", ": expected 1 lines, as many as ", "1\n"},
-      {"a label of two files", Parallel(), "a\nb\n", ":2:1: ", "1\n2\n"},
+       ":1:1: expected 2 unusable rows, found 1"},
+      {"more texts than labels", Parallel(), "a\nb\n", ":2:1: expected 1 lines, as many as ", "1\n"},
+      {"more labels than texts", Parallel(), "a\n", ":2:1: expected 3 lines, as many as ", "1\n0\n1\n"},
+      {"a label of two files", Parallel(), "a\nb\n",
+       absl::StrCat(":2:1: ", JoinPath(Root(), "g"), ":2:1: label: expected one of 0, 1, found '2'"), "1\n2\n"},
       {"an empty text of two files", Parallel(), "a\n\n", ":2:1: text_a: expected text, found ''", "1\n1\n"},
       {"columns of choices", CsvChoices(), "Q,a,b,c,A\nQ,a,b,A\n", ":2:1: row: expected 5 columns, found 4"},
       {"columns of the first row", CsvChoices(), "Q,a,b,A\n", ":1:1: row: expected 5 columns, found 4"},
@@ -284,13 +286,15 @@ TEST(LayoutsTest, RefusesBadRows) {
       {"no such column", LetteredChoicesTask(), "ID\tQ\tX\tA\n1\tWhat\t(A) x (B) y\tA\n",
        ":1:1: expected a column 'C', found none"},
       {"JSON cut short", JsonFile(), "[[\"a\", 1]", ":1:"},
-      {"JSON of something else", JsonFile(), "3", ": file: expected a list or an object, found number"},
-      {"JSON without the rows", JsonFile("fields { key: 'rows' value: 'x' }"), "{}", ": x: is missing"},
+      {"JSON of something else", JsonFile(), "3", ":1:1: file: expected a list or an object, found number"},
+      {"JSON without the rows", JsonFile("fields { key: 'rows' value: 'x' }"), "{}", ":1:1: x: is missing"},
       {"JSON row too short", JsonFile("fields { key: 'rows' value: 'x' }"), R"({"x": [["a", 1], ["b"]]})",
-       ": x[1]: 1: is missing"},
-      {"JSON row without a number", JsonFile(), R"({"0": ["a", 1], "2": ["b", 1]})", ": [1]: is missing"},
-      {"JSON class", JsonFile(), R"([["a", 2]])", ": [0]: label: expected one of 0, 1, found '2'"},
-      {"JSON text", JsonFile(), R"([[["a"], 1]])", ": [0]: 0: expected a string, found array"},
+       ":1:1: x[1].1: is missing"},
+      {"JSON row without a number", JsonFile(), R"({"0": ["a", 1], "2": ["b", 1]})", ":1:1: [1]: is missing"},
+      {"JSON class", JsonFile(), R"([["a", 2]])", ":1:1: [0].label: expected one of 0, 1, found '2'"},
+      {"JSON text", JsonFile(), R"([[["a"], 1]])", ":1:1: [0].0: expected a string, found array"},
+      {"JSON without a text", JsonFile(), R"([["a", 1], ["\n", 1]])", ":1:1: [1].0: expected text, found '\n'"},
+      {"JSON with a key twice", JsonFile(), R"({"0": ["a", 1], "0": ["b", 1]})", ":1:1: '0' comes twice"},
   };
   for (const auto& c : kCases) {
     EXPECT_THAT(Load(c.files, c.f, c.g),
@@ -311,7 +315,17 @@ TEST(LayoutsTest, RefusesFieldsThatDoNotFit) {
       {"a class left out", Lines({{"left_out", "5 1"}}), "left_out: expected no class, found '1'"},
       {"separator", Lines({{"separator", ";"}}), "found ';'"},
       {"rating", Lines({{"at_least", "most"}}), "at_least: expected a number, found 'most'"},
-      {"range of choices", CsvChoices("3-1"), "choices: expected 2 to 26 columns, found '3-1'"},
+      {"range of choices", CsvChoices("3-1"), "choices: expected 2 to 26 columns of 0 to 1000, found '3-1'"},
+      {"too many columns",
+       Layout("lines",
+              absl::StrCat(Fields({{"columns", "1000000000000"}, {"text_a", "0"}, {"label", "1"}}), kWrongRight)),
+       "columns: expected a number from 0 to 1000, found '1000000000000'"},
+      {"too large a column",
+       Layout("choices", absl::StrCat(Fields({{"question", "9223372036854775807"}}),
+                                      Fields({{"choices", "1-3"}, {"answer", "4"}}), kWrongRight)),
+       "expected columns of 0 to 1000, found '9223372036854775807'"},
+      {"too large a range", CsvChoices("9223372036854775805-9223372036854775807"),
+       "choices: expected 2 to 26 columns of 0 to 1000"},
       {"half a pair", Layout("parallel", kWrongRight), "expected pairs of files for layout 'parallel', found 1"},
   };
   for (const auto& c : kCases) {
@@ -332,6 +346,27 @@ TEST(LayoutsTest, BadRowsLeaveNoTrace) {
   ASSERT_EQ(split->dataset.size(), 4);
   EXPECT_EQ(split->dataset.examples[0].group, 0);
   EXPECT_EQ(split->dataset.examples[3].group, 1);
+}
+
+// A table without a header has as many columns as its first good row.
+TEST(LayoutsTest, ABadFirstRowIsOneBadRow) {
+  FileTaskOptions options;
+  options.max_bad_rows = 1;
+  const auto split = Load(CsvChoices(), "Q,a,b\nQ,a,b,c,A\nR,a,b,c,B\n", "", options);
+  ASSERT_TRUE(split.ok()) << split.status();
+  EXPECT_EQ(split->bad_rows, 1);
+  EXPECT_EQ(split->questions, 2);
+}
+
+// Layouts in which nobody knows what a bad line was part of.
+TEST(LayoutsTest, WholeOrNotAtAll) {
+  FileTaskOptions options;
+  options.max_bad_rows = 1;
+  for (const std::string& files : {JsonFile(), CsvChoices()}) {
+    EXPECT_THAT(Load(files, "[[\"a\", 1],\n[\"b\xff\", 1]]", "", options),
+                StatusIs(absl::StatusCode::kDataLoss, ::testing::AllOf(HasSubstr("/f:2:1: not UTF-8 or NUL; "),
+                                                                       HasSubstr(" is read whole or not at all"))));
+  }
 }
 
 // A benchmark that counts questions is compared by questions.

@@ -29,10 +29,10 @@ absl::StatusOr<Shape> ReadShape(const TaskFile& file) {
   Shape shape;
   const std::string separator = TextField(file, "separator", "tab");
   shape.separator = separator == "space" ? ' ' : '\t';
-  GBMOA_ASSIGN_OR_RETURN(shape.columns, NumberField(file, "columns"));
-  GBMOA_ASSIGN_OR_RETURN(shape.text, NumberField(file, "text_a"));
-  GBMOA_ASSIGN_OR_RETURN(shape.label, NumberField(file, "label"));
-  GBMOA_ASSIGN_OR_RETURN(shape.id, NumberField(file, "id", -1));
+  GBMOA_ASSIGN_OR_RETURN(shape.columns, NumberField(file, "columns", 0, kMaxColumn));
+  GBMOA_ASSIGN_OR_RETURN(shape.text, NumberField(file, "text_a", 0, kMaxColumn));
+  GBMOA_ASSIGN_OR_RETURN(shape.label, NumberField(file, "label", 0, kMaxColumn));
+  GBMOA_ASSIGN_OR_RETURN(shape.id, NumberField(file, "id", -1, kMaxColumn));
   const bool known = separator == "space" || separator == "tab";
   if (!known || shape.text >= shape.columns || shape.label >= shape.columns || shape.id >= shape.columns ||
       shape.text == shape.label || shape.text == shape.id) {
@@ -85,7 +85,7 @@ class LinesReader : public TaskReader {
       GBMOA_ASSIGN_OR_RETURN(const std::vector<absl::string_view> cells, Cells(shape, line));
       Example example;
       example.text_a = std::string(cells[shape.text]);
-      if (IsBlank(example.text_a)) return RowError("text_a", "text", absl::StrCat("'", example.text_a, "'"));
+      GBMOA_RETURN_IF_ERROR(CheckText("text_a", example.text_a));
       if (shape.id >= 0) example.id = std::string(cells[shape.id]);
       if (file.labelled) {
         const absl::string_view label = cells[shape.label];

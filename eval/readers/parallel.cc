@@ -2,6 +2,7 @@
 // TweetEval (X_text.txt, X_labels.txt). A split lists them in pairs.
 //
 // Fields: `left_out`: labels of rows that are no examples of the task, with blanks between.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -35,18 +36,19 @@ class ParallelReader : public TaskReader {
     const std::vector<absl::string_view> labels = Lines(file.second_contents);
     const size_t texts = Lines(file.contents).size();
     if (texts != labels.size()) {
-      return absl::DataLossError(absl::StrCat(file.path, ": expected ", labels.size(), " lines, as many as ",
-                                              file.second_path, " has, found ", texts));
+      return absl::DataLossError(absl::StrCat(file.path, ":", std::min(texts, labels.size()) + 1, ":1: expected ",
+                                              labels.size(), " lines, as many as ", file.second_path, " has, found ",
+                                              texts));
     }
     const auto read = [&](absl::string_view line, int64_t number, std::vector<Example>* row) -> absl::Status {
       const std::string label(absl::StripTrailingAsciiWhitespace(labels[number - 1]));
       if (left_out.count(label) > 0) return absl::OkStatus();
       Example example;
       example.text_a = std::string(line);
-      if (IsBlank(line)) return RowError("text_a", "text", absl::StrCat("'", line, "'"));
+      GBMOA_RETURN_IF_ERROR(CheckText("text_a", line));
       const absl::Status status = ReadLabel(file.config->files(), label, &example);
       if (!status.ok()) {
-        return absl::Status(status.code(), absl::StrCat(file.second_path, ":", number, ": ", status.message()));
+        return absl::Status(status.code(), absl::StrCat(file.second_path, ":", number, ":1: ", status.message()));
       }
       row->push_back(std::move(example));
       return absl::OkStatus();

@@ -83,7 +83,7 @@ TEST(Readers, Tables) {
        true,
        {"\"a||1|", "\" b\" \"c||0|"}},
       {"spaces stay", "tsv", kTable, "label\tsentence\n1\t a \n", true, {" a ||1|"}},
-      {"empty text", "tsv", kTable, "label\tsentence\n1\t\n", true, {"||1|"}},
+      {"empty second text", "tsv", kPairs, "\tno\ta\n", true, {"a||1|"}},
       {"unlabelled has no label column", "tsv", kTable, "sentence\na\nb\n", false, {"a||0|", "b||0|"}},
       {"unlabelled labels are not read", "tsv", kTable, "label\tsentence\n-1\ta\n", false, {"a||0|"}},
       {"numbers of columns", "tsv", kPairs, "b\tno\ta\nd\tyes\tc\n", true, {"a|b|1|", "c|d|0|"}},
@@ -122,6 +122,8 @@ TEST(Readers, BadTables) {
       {"no header", "tsv", kTable, "1\ta\n", "F:1:1: expected a column 'label', found 1, a"},
       {"header twice the same", "tsv", kTable, "label\tlabel\tsentence\n", "F:1:1: two columns are called 'label'"},
       {"header only", "tsv", kTable, "label\tsentence\n", "F:2:1: expected rows after the header, found none"},
+      {"empty text", "tsv", kTable, "label\tsentence\n1\t\n", "F:2:3: text_a: expected text, found ''"},
+      {"blank text", "csv", kPairs, "b,no,\" \"\n", "F:1:6: text_a: expected text, found ' '"},
       {"no such column", "tsv", kScores, "a\n", "F:1:1: label: expected at least 2 columns, found 1"},
       {"100 MB line", "tsv", kTable, absl::StrCat("label\tsentence\n1\t", long_line, "\n"),
        "F:2:1: expected a row of at most 1048576 bytes, found 100000002"},
@@ -149,6 +151,10 @@ TEST(Readers, BadTables) {
       {"a name without a header", "tsv", "fields { key: 'text_a' value: 'x' } fields { key: 'label' value: '0' }",
        "a\n", "t/t: files.fields: text_a: expected the number of a column, found 'x'",
        absl::StatusCode::kInvalidArgument},
+      {"a column that no table has", "tsv",
+       "fields { key: 'text_a' value: '18446744073709551615' } fields { key: 'label' value: '0' }", "a\n",
+       "t/t: files.fields: text_a: expected the number of a column, found '18446744073709551615'",
+       absl::StatusCode::kInvalidArgument},
       {"no label field", "tsv", "fields { key: 'text_a' value: '0' }", "a\n",
        "t/t: files.fields: layout 'tsv' needs 'label'", absl::StatusCode::kInvalidArgument},
       {"unknown field", "tsv", absl::StrCat(kTable, "fields { key: 'txt' value: '0' }"), "a\n",
@@ -164,10 +170,10 @@ TEST(Readers, Objects) {
   const Outcome outcome =
       Read("jsonl", kObjects,
            "{\"idx\": 7, \"passage\": {\"text\": \"caf\\u00e9\"}, \"question\": \"q\", \"label\": true}\r\n"
-           "{\"passage\": {\"text\": \"\"}, \"question\": \"r\", \"label\": \"false\", \"more\": []}\n"
+           "{\"passage\": {\"text\": \"t\"}, \"question\": \"\", \"label\": \"false\", \"more\": []}\n"
            "{\"idx\": \"x\", \"passage\": {\"text\": \"s\"}, \"question\": \"r\", \"label\": 1}");
   EXPECT_THAT(outcome.status, IsOk());
-  EXPECT_THAT(outcome.rows, ElementsAre("caf\u00e9|q|1|7", "|r|0|", "s|r|2|x"));
+  EXPECT_THAT(outcome.rows, ElementsAre("caf\u00e9|q|1|7", "t||0|", "s|r|2|x"));
   const Outcome unlabelled =
       Read("jsonl", kObjects, "{\"passage\": {\"text\": \"a\"}, \"question\": \"r\", \"label\": -1}\n", false);
   EXPECT_THAT(unlabelled.status, IsOk());
@@ -190,6 +196,8 @@ TEST(Readers, BadObjects) {
       {"key twice", R"({"label": true, "question": "q", "label": false})", "F:1:1: 'label' comes twice"},
       {"number as text", R"({"passage": {"text": 5}, "question": "q", "label": true})",
        "F:1:1: passage.text: expected a string, found 5"},
+      {"blank text", R"({"passage": {"text": " "}, "question": "q", "label": true})",
+       "F:1:1: passage.text: expected text, found \" \""},
       {"text as object", R"({"passage": "a", "question": "q", "label": true})",
        "F:1:1: passage.text: expected objects on the way there, found \"a\""},
       {"member missing", R"({"passage": {"text": "a"}, "label": true})", "F:1:1: question: is missing"},
@@ -229,6 +237,16 @@ TEST(Readers, SoManyBadRowsAreLeftOutAndCounted) {
                          ::testing::AllOf(StartsWith(second), HasSubstr("(bad row 2, 1 may be left out; the first: F:"),
                                           HasSubstr("label: expected one of "))))
         << layout;
+  }
+}
+
+// Without a header the first row that reads well says how many columns there are.
+TEST(Readers, ABadFirstRowIsOneBadRow) {
+  for (const std::string first : {"x", "a\t9\tz", " \t1\t2"}) {
+    const Outcome outcome = Read("tsv", kScores, absl::StrCat(first, "\na\t1\nb\t2\n"), true, 1);
+    EXPECT_THAT(outcome.status, IsOk()) << first;
+    EXPECT_EQ(outcome.bad, 1) << first;
+    EXPECT_THAT(outcome.rows, ElementsAre("a||1|", "b||2|")) << first;
   }
 }
 

@@ -27,6 +27,16 @@ absl::Status RowError(absl::string_view field, absl::string_view wanted, absl::s
   return absl::DataLossError(absl::StrCat(field, ": expected ", wanted, ", found ", found));
 }
 
+absl::Status CheckText(absl::string_view field, absl::string_view text) {
+  return IsBlank(text) ? RowError(field, "text", absl::StrCat("'", text, "'")) : absl::OkStatus();
+}
+
+absl::Status RefuseBadLines(const TaskFile& file, absl::string_view what) {
+  if (file.bad_lines.empty()) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(file.path, ":", *file.bad_lines.begin(), ":1: not UTF-8 or NUL; ", what,
+                                          " is read whole or not at all"));
+}
+
 absl::Status Within(absl::string_view path, const absl::Status& status) {
   return status.ok() ? status : absl::Status(status.code(), absl::StrCat(path, ".", status.message()));
 }
@@ -53,12 +63,13 @@ std::string TextField(const TaskFile& file, const std::string& name, absl::strin
   return found == file.fields.end() ? std::string(otherwise) : found->second;
 }
 
-absl::StatusOr<int64_t> NumberField(const TaskFile& file, const std::string& name, int64_t otherwise) {
+absl::StatusOr<int64_t> NumberField(const TaskFile& file, const std::string& name, int64_t otherwise, int64_t most) {
   const auto found = file.fields.find(name);
   if (found == file.fields.end()) return otherwise;
   int64_t number;
-  if (!absl::SimpleAtoi(found->second, &number) || number < 0) {
-    return FieldsError(file, absl::StrCat(name, ": expected a number from 0, found '", found->second, "'"));
+  if (!absl::SimpleAtoi(found->second, &number) || number < 0 || number > most) {
+    return FieldsError(file, absl::StrCat(name, ": expected a number from 0", most < INT64_MAX ? " to " : "",
+                                          most < INT64_MAX ? absl::StrCat(most) : "", ", found '", found->second, "'"));
   }
   return number;
 }
@@ -111,7 +122,7 @@ absl::Status ReadLines(
   }
   if (unusable < unusable_rows) {
     return absl::DataLossError(
-        absl::StrCat(file.path, ": expected ", unusable_rows, " unusable rows, found ", unusable));
+        absl::StrCat(file.path, ":1:1: expected ", unusable_rows, " unusable rows, found ", unusable));
   }
   return absl::OkStatus();
 }

@@ -18,8 +18,18 @@
 
 namespace gbmoa {
 
+// The largest number of a column that a task may name: a larger one is no column of anybody's table.
+constexpr int64_t kMaxColumn = 1000;
+
 // What is wrong in a row, without its place: DataLoss "FIELD: expected WANTED, found FOUND".
 absl::Status RowError(absl::string_view field, absl::string_view wanted, absl::string_view found);
+
+// RowError unless the text has something else than white space.
+absl::Status CheckText(absl::string_view field, absl::string_view text);
+
+// DataLoss if the file has bad lines, for layouts in which nobody knows what such a line was part of: "FILE:LINE:1: not
+// UTF-8 or NUL; WHAT is read whole or not at all".
+absl::Status RefuseBadLines(const TaskFile& file, absl::string_view what);
 
 // An error of something that lies in `path`, as one of "PATH.message"; OK stays OK.
 absl::Status Within(absl::string_view path, const absl::Status& status);
@@ -28,9 +38,10 @@ absl::Status Within(absl::string_view path, const absl::Status& status);
 absl::Status CheckFields(const TaskFile& file, std::initializer_list<absl::string_view> required,
                          std::initializer_list<absl::string_view> optional = {});
 
-// A field, or `otherwise` where the task has none. Errors: InvalidArgument if it is no whole number from 0.
+// A field, or `otherwise` where the task has none. Errors: InvalidArgument if it is no whole number from 0 to `most`.
 std::string TextField(const TaskFile& file, const std::string& name, absl::string_view otherwise = "");
-absl::StatusOr<int64_t> NumberField(const TaskFile& file, const std::string& name, int64_t otherwise = 0);
+absl::StatusOr<int64_t> NumberField(const TaskFile& file, const std::string& name, int64_t otherwise = 0,
+                                    int64_t most = INT64_MAX);
 
 // The labels of field "left_out", with blanks between: rows that have them are no examples of the task. Errors:
 // InvalidArgument if one of them is a class.

@@ -6,7 +6,8 @@
 //   label    not read where the split is unlabelled
 //   id       may be absent
 //
-// are names of the header's columns, or numbers of columns from 0. All rows have as many columns as the first one.
+// are names of the header's columns, or numbers of columns from 0. All rows have as many columns as the header, or
+// without one as the first row that reads well.
 #include <algorithm>
 #include <iterator>
 #include <map>
@@ -41,11 +42,7 @@ class TableReader : public TaskReader {
   absl::Status Read(const TaskFile& file, BadRows* bad_rows, int64_t*, std::vector<Example>* examples) const override {
     GBMOA_RETURN_IF_ERROR(file.labelled ? CheckFields(file, {"text_a", "label"}, {"text_b", "id"})
                                         : CheckFields(file, {"text_a"}, {"text_b", "label", "id"}));
-    if (quotes_ && !file.bad_lines.empty()) {
-      // Where the row ends that such a line is part of, nobody knows.
-      return absl::DataLossError(absl::StrCat(file.path, ":", *file.bad_lines.begin(),
-                                              ":1: not UTF-8; a table with quotes is read whole or not at all"));
-    }
+    if (quotes_) GBMOA_RETURN_IF_ERROR(RefuseBadLines(file, "a table with quotes"));
     TextCursor cursor(file.path, file.contents);
     Columns columns;
     bool header = file.header;
@@ -56,19 +53,25 @@ class TableReader : public TaskReader {
         if (header) return absl::DataLossError(absl::StrCat(file.path, ":1:1: the header is not UTF-8"));
         continue;
       }
-      if (!row.ok() && (quotes_ || header)) return row.status();
-      if (row.ok() && columns.count == 0) {
-        GBMOA_RETURN_IF_ERROR(FindColumns(file, *row, cursor.Place(begin), &columns));
-        if (header && at == file.contents.size()) {
+      // Behind a quote without an end it is not known where the next row begins.
+      if (!row.ok() && quotes_) return row.status();
+      absl::Status status = row.status();
+      const bool first = columns.count == 0;
+      if (status.ok() && first) status = FindColumns(file, *row, cursor.Place(begin), &columns);
+      if (header || absl::IsInvalidArgument(status)) {
+        if (!status.ok()) return status;
+        if (at == file.contents.size()) {
           return absl::DataLossError(absl::StrCat(file.path, ":2:1: expected rows after the header, found none"));
         }
-        if (std::exchange(header, false)) continue;
+        header = false;
+        continue;
       }
       Example example;
-      const absl::Status status = row.ok() ? ReadRow(file, columns, *row, &cursor, &example) : row.status();
+      if (status.ok()) status = ReadRow(file, columns, *row, &cursor, &example);
       if (status.ok()) {
         examples->push_back(std::move(example));
       } else {
+        if (first) columns = Columns();
         GBMOA_RETURN_IF_ERROR(bad_rows->Add(status));
       }
     }
@@ -94,7 +97,7 @@ class TableReader : public TaskReader {
         if (std::find_if(std::next(found), first.end(), named) != first.end()) {
           return absl::DataLossError(absl::StrCat(place, ": two columns are called '", value, "'"));
         }
-      } else if (!absl::SimpleAtoi(value, &number)) {
+      } else if (!absl::SimpleAtoi(value, &number) || number > kMaxColumn) {
         if (!file.header) {
           return absl::InvalidArgumentError(absl::StrCat(file.config->name(), ": files.fields: ", field,
                                                          ": expected the number of a column, found '", value, "'"));
@@ -119,11 +122,14 @@ class TableReader : public TaskReader {
     }
     for (const auto& [field, number] : columns.numbers) {
       const DelimitedField& found = row[number];
-      if (field == "text_a") example->text_a = found.text;
+      absl::Status status;
+      if (field == "text_a") {
+        example->text_a = found.text;
+        status = CheckText(field, found.text);
+      }
       if (field == "text_b") example->text_b = found.text;
       if (field == "id") example->id = found.text;
-      if (field != "label") continue;
-      const absl::Status status = ReadLabel(file.config->files(), found.text, example);
+      if (field == "label") status = ReadLabel(file.config->files(), found.text, example);
       if (!status.ok()) {
         return absl::Status(status.code(), absl::StrCat(cursor->Place(found.begin), ": ", status.message()));
       }
