@@ -225,7 +225,9 @@ absl::StatusOr<Json> Measure(const WorkSpec& spec, const Options& options) {
     line["relative_residual"] = mean(sum.relative_residual);  // not rounded: a small one is not 0
     line["terminations"] = terminations;
   }
-  line["maxrss_growth_mib"] = Number(std::max(0.0, peak_mib - peak_before_mib), 1);
+  // The kernel counts what is resident and its peak to within a page or two a processor: a peak below what is resident
+  // is what is resident.
+  line["maxrss_growth_mib"] = Number(std::max(0.0, peak_mib - std::max(peak_before_mib, resident_mib)), 1);
   return line;
 }
 
