@@ -131,7 +131,7 @@ std::string PredictionsText(const TaskRun& run) {
   std::string text;
   for (size_t i = 0; i < run.predictions.size(); ++i) {
     absl::StrAppendFormat(&text, "%.9g", run.predictions[i]);
-    if (!run.scores.empty()) absl::StrAppendFormat(&text, "\t%.9g", run.scores[i]);
+    if (!run.scores.empty()) absl::StrAppendFormat(&text, "\t%.17g", run.scores[i]);
     text += '\n';
   }
   return text;

@@ -10,6 +10,7 @@
 #include "gbmoa/base/runfiles.h"
 #include "gbmoa/base/sha256.h"
 #include "gbmoa/base/status_macros.h"
+#include "gbmoa/base/textproto.h"
 #include "repro/world_parts.h"
 
 namespace gbmoa {
@@ -47,7 +48,7 @@ absl::StatusOr<TableWorld> MakeDeskWorld(const DeskWorldOptions& options) {
     eval_task.support_set = [task](int draw, int shots) -> absl::StatusOr<Batch> { return task->Support(draw, shots); };
     eval_task.development = config.wordnet().split() == WordnetTask::VALIDATION;
     world.tasks.push_back(std::move(eval_task));
-    tasks.Update(config.SerializeAsString());
+    tasks.Update(DeterministicBytes(config));
   }
   world.inputs.emplace_back("eval/tasks/desk", tasks.Finish());
 

@@ -12,5 +12,14 @@ if [[ ! -f $data/FETCHED ]]; then
   exit 66
 fi
 mkdir -p "$out"
-cp -rL --no-preserve=mode "$data/." "$out"
-echo "$(wc -l < "$data/FETCHED") archives are in $out; name it with --data_root or GBMOA_DATA"
+for name in glue superglue FETCHED; do
+  [[ ! -e $out/$name ]] || { echo "error: $out/$name is there already; name another folder" >&2; exit 64; }
+done
+# What is interrupted leaves no half of a file under its name. FETCHED comes last.
+copy=$(mktemp -d "$out/.fetched.XXXXXX")
+trap 'rm -rf "$copy"' EXIT
+cp -rL --no-preserve=mode "$data/." "$copy"
+mv "$copy/glue" "$copy/superglue" "$out"
+mv "$copy/FETCHED" "$out"
+# A line a file: some archives are several.
+echo "$(cut -d' ' -f1 "$data/FETCHED" | sort -u | wc -l) archives are in $out; name it with --data_root or GBMOA_DATA"

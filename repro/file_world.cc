@@ -20,6 +20,7 @@
 #include "gbmoa/base/runfiles.h"
 #include "gbmoa/base/sha256.h"
 #include "gbmoa/base/status_macros.h"
+#include "gbmoa/base/textproto.h"
 #include "glog/logging.h"
 #include "repro/world_parts.h"
 
@@ -89,18 +90,14 @@ int MaxTokens(const TaskConfig& config, const FileWorld& settings) {
   return settings.max_tokens() > 0 ? std::min(settings.max_tokens(), config.max_tokens()) : config.max_tokens();
 }
 
-TestSet MakeTestSet(const TaskConfig& config, const Dataset& dataset, const TokenizedDataset& tokens,
-                    const std::vector<int64_t>& rows) {
-  TestSet test_set;
-  test_set.batch = tokens.MakeBatch(rows);
-  test_set.metrics.assign(config.metrics().begin(), config.metrics().end());
-  test_set.official_metrics.assign(config.official_metrics().begin(), config.official_metrics().end());
-  if (!dataset.grouped) return test_set;
+void FillTestSet(const Dataset& dataset, const TokenizedDataset& tokens, const std::vector<int64_t>& rows,
+                 TestSet* test_set) {
+  test_set->batch = tokens.MakeBatch(rows);
+  if (!dataset.grouped) return;
   for (const int64_t row : rows) {
-    test_set.groups.push_back(dataset.examples[row].group);
-    test_set.answers.push_back(dataset.examples[row].answer);
+    test_set->groups.push_back(dataset.examples[row].group);
+    test_set->answers.push_back(dataset.examples[row].answer);
   }
-  return test_set;
 }
 
 // The names of the tasks that the grid is searched on, without "@development".
@@ -123,6 +120,9 @@ absl::Status AddTask(const std::string& name, const std::string& suite, bool dev
   task.name = name;
   task.suite = suite;
   task.missing = MissingDataText(config, {"train", "validation"}, options.data_root);
+  // Of a task that is missing, too: they say which columns it is missing in.
+  task.test_set.metrics.assign(config.metrics().begin(), config.metrics().end());
+  task.test_set.official_metrics.assign(config.official_metrics().begin(), config.official_metrics().end());
   EvalTask dev = task;
   dev.name = absl::StrCat(name, kDevelopment);
   dev.suite = profile.grid().suite();
@@ -141,27 +141,38 @@ absl::Status AddTask(const std::string& name, const std::string& suite, bool dev
 
   const Dataset& dataset = validation.split.dataset;
   const std::vector<int64_t> test_rows = TestRows(dataset, settings.max_test_examples(), stream.Substream(kTestRows));
-  task.test_set = MakeTestSet(config, dataset, *validation.tokens, test_rows);
-  task.subset = SubsetText({&train.split, &validation.split});
+  FillTestSet(dataset, *validation.tokens, test_rows, &task.test_set);
+  std::vector<std::string> subset;
+  if (std::string files = SubsetText({&train.split, &validation.split}); !files.empty()) {
+    subset.push_back(std::move(files));
+  }
   if (static_cast<int64_t>(test_rows.size()) < dataset.size()) {
-    absl::StrAppend(&task.subset, task.subset.empty() ? "" : "; ", WithCommas(test_rows.size()), " of ",
-                    WithCommas(dataset.size()), " validation examples");
+    subset.push_back(
+        absl::StrCat(WithCommas(test_rows.size()), " of ", WithCommas(dataset.size()), " validation examples"));
   }
 
   std::vector<int64_t> held_out;
   if (development) {
     held_out = TestRows(train.split.dataset, settings.development_examples(), stream.Substream(kDevelopmentRows));
-    dev.test_set = MakeTestSet(config, train.split.dataset, *train.tokens, held_out);
+    FillTestSet(train.split.dataset, *train.tokens, held_out, &dev.test_set);
     dev.subset =
         absl::StrCat(WithCommas(held_out.size()), " of ", WithCommas(train.split.dataset.size()), " training examples");
   }
   const auto pool = std::make_shared<const SupportPool>(train.split.dataset, held_out, stream.Substream(kDraws));
+  int64_t set_aside = train.split.dataset.size();
   for (const int64_t count : pool->counts()) {
+    set_aside -= count;
     if (count > 0) continue;
     return absl::InvalidArgumentError(absl::StrCat(
         name, ": of ", train.split.dataset.size(), " training examples ", held_out.size(),
         " are held out for development with all that share a text with them; a class has no example left"));
   }
+  // A draw of some shots is not the whole training split anyway.
+  if (profile.shots() == 0 && set_aside > 0) {
+    subset.push_back(absl::StrCat(WithCommas(set_aside), " of ", WithCommas(train.split.dataset.size()),
+                                  " training rows set aside for choosing settings"));
+  }
+  task.subset = absl::StrJoin(subset, "; ");
   task.support_set = [tokens = train.tokens, pool](int draw, int shots) -> absl::StatusOr<Batch> {
     return tokens->MakeBatch(pool->Draw(draw, shots));
   };
@@ -170,7 +181,7 @@ absl::Status AddTask(const std::string& name, const std::string& suite, bool dev
   for (const TokenizedSplit* split : {&train, &validation}) {
     for (const auto& file : split->split.files) task.inputs.push_back(file);
   }
-  task.inputs.emplace_back(absl::StrCat("eval/tasks/", name, ".textproto"), Sha256Hex(config.SerializeAsString()));
+  task.inputs.emplace_back(absl::StrCat("eval/tasks/", name, ".textproto"), Sha256Hex(DeterministicBytes(config)));
   task.inputs.emplace_back(
       absl::StrCat(name, ", sizes and encoding"),
       Sha256Hex(absl::StrCat(settings.max_test_examples(), " ", settings.max_tokens(), " ", settings.pairs(), " ",
@@ -181,8 +192,18 @@ absl::Status AddTask(const std::string& name, const std::string& suite, bool dev
   return absl::OkStatus();
 }
 
-// Episode number i is of task i mod T, with seed number i / T of the profile's, once more from the first one after the
-// last.
+// There are no more different episodes than tasks times seeds.
+absl::Status CheckEpisodes(const Profile& profile) {
+  const int64_t tasks = profile.file_world().few_shot_tasks_size(), seeds = profile.file_world().few_shot_seeds_size();
+  const int64_t first = profile.few_shot().first_episode(), end = first + profile.few_shot().episodes();
+  if (end <= tasks * seeds) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("few-shot episodes ", first, " to ", end - 1, ": profile ", profile.name(), " has ", tasks * seeds,
+                   ", numbers from 0, of ", tasks, " tasks with ", seeds,
+                   " seeds each; --first_seed=N begins at N times the number of episodes"));
+}
+
+// Episode number i is of task i mod T, with seed number i / T of the profile's.
 absl::Status AddFewShot(const Profile& profile, const FileWorldOptions& options, const Tokenizer& tokenizer,
                         TableWorld* world) {
   const FileWorld& settings = profile.file_world();
@@ -191,7 +212,7 @@ absl::Status AddFewShot(const Profile& profile, const FileWorldOptions& options,
   FewShotOptions few_shot_options;
   few_shot_options.max_query = settings.max_query_examples();
   std::vector<FewShotTask> tasks;
-  std::vector<std::string> missing;
+  std::vector<std::string> missing, subsets;
   for (const std::string& name : settings.few_shot_tasks()) {
     GBMOA_ASSIGN_OR_RETURN(const TaskConfig config, LoadFileTaskConfig(name, options));
     std::vector<std::string> splits;
@@ -207,6 +228,7 @@ absl::Status AddFewShot(const Profile& profile, const FileWorldOptions& options,
       return absl::InvalidArgumentError(
           absl::StrCat(name, ": questions with several answers cannot be few-shot episodes of a table"));
     }
+    if (!data.subset.empty()) subsets.push_back(absl::StrCat(name, ": ", data.subset));
     for (Dataset* dataset : {&data.train, &data.test}) SetEncoding(settings, dataset);
     GBMOA_ASSIGN_OR_RETURN(FewShotTask task,
                            FewShotTask::Create(config, std::move(data), tokenizer, MaxTokens(config, settings),
@@ -217,11 +239,12 @@ absl::Status AddFewShot(const Profile& profile, const FileWorldOptions& options,
         if (of_config.name() != split) continue;
         for (const std::string& file : of_config.files()) {
           GBMOA_ASSIGN_OR_RETURN(const std::string sha256, Sha256HexOfFile(JoinPath(options.data_root, file)));
-          world->inputs.emplace_back(file, sha256);
+          world->few_shot_inputs.emplace_back(file, sha256);
         }
       }
     }
-    world->inputs.emplace_back(absl::StrCat("eval/tasks/", name, ".textproto"), Sha256Hex(config.SerializeAsString()));
+    world->few_shot_inputs.emplace_back(absl::StrCat("eval/tasks/", name, ".textproto"),
+                                        Sha256Hex(DeterministicBytes(config)));
   }
   // A mean over other tasks than the profile's would not be its few-shot accuracy.
   if (!missing.empty()) {
@@ -231,7 +254,11 @@ absl::Status AddFewShot(const Profile& profile, const FileWorldOptions& options,
     LOG(WARNING) << "few-shot episodes: " << world->few_shot_missing;
     return absl::OkStatus();
   }
-  world->inputs.emplace_back(
+  if (!subsets.empty()) {
+    world->environment["few-shot subsets"] = absl::StrJoin(subsets, "; ");
+    LOG(WARNING) << "few-shot tasks are subsets: " << world->environment["few-shot subsets"];
+  }
+  world->few_shot_inputs.emplace_back(
       "few-shot sizes, encoding and seeds",
       Sha256Hex(absl::StrCat(settings.max_query_examples(), " ", settings.max_tokens(), " ", settings.pairs(), " ",
                              absl::StrJoin(settings.few_shot_seeds(), ","), " ", options.max_bad_rows)));
@@ -239,7 +266,8 @@ absl::Status AddFewShot(const Profile& profile, const FileWorldOptions& options,
   const std::vector<uint64_t> seeds(settings.few_shot_seeds().begin(), settings.few_shot_seeds().end());
   world->few_shot = [shared, seeds](int shots, int index) -> absl::StatusOr<Episode> {
     const FewShotTask& task = (*shared)[index % shared->size()];
-    GBMOA_ASSIGN_OR_RETURN(FewShotEpisode drawn, task.Draw(shots, seeds[index / shared->size() % seeds.size()]));
+    CHECK_LT(index / shared->size(), seeds.size());
+    GBMOA_ASSIGN_OR_RETURN(FewShotEpisode drawn, task.Draw(shots, seeds[index / shared->size()]));
     return std::move(drawn.episode);
   };
   return absl::OkStatus();
@@ -476,6 +504,7 @@ std::vector<int64_t> SupportPool::Draw(int draw, int shots) const {
 
 absl::StatusOr<TableWorld> MakeFileWorld(const Profile& profile, const FileWorldOptions& options) {
   GBMOA_RETURN_IF_ERROR(CheckNeeds(profile, options));
+  if (profile.has_few_shot()) GBMOA_RETURN_IF_ERROR(CheckEpisodes(profile));
   GBMOA_ASSIGN_OR_RETURN(std::set<std::string> development, DevelopmentTasks(profile));
   TableWorld world;
   GBMOA_ASSIGN_OR_RETURN(const std::shared_ptr<const Tokenizer> tokenizer,

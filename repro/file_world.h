@@ -40,11 +40,11 @@ std::string TokenCacheFolder();
 // draws of the training splits (SupportPool). The grid's tasks, "glue/mrpc@development", have development_examples of a
 // training split as their test set; no example of that task's support sets has a text of it. Meta-training tasks are
 // WordNet's, so that no task of the profile is one; few-shot episodes are those of eval/few_shot_suite.h. A task whose
-// files are not there has `missing` set and nothing else. Errors: FailedPrecondition "MISSING_DATA: ..." with the
-// command that gets the data if there is no data root or no task has its files, or "MISSING_WEIGHTS, HARDWARE: ..." for
-// what else the profile needs and what was found instead; InvalidArgument for a task that does not exist, a grid's task
-// that is not "TASK@development", or development examples that leave a class without any; those of reading data,
-// encoder and WordNet.
+// files are not there has name, suite, metrics and `missing`, nothing else. Errors: FailedPrecondition "MISSING_DATA:
+// ..." with the command that gets the data if there is no data root or no task has its files, or "MISSING_WEIGHTS,
+// HARDWARE: ..." for what else the profile needs and what was found instead; InvalidArgument for a task that does not
+// exist, a grid's task that is not "TASK@development", development examples that leave a class without any, or few-shot
+// episodes beyond tasks times seeds; those of reading data, encoder and WordNet.
 absl::StatusOr<TableWorld> MakeFileWorld(const Profile& profile, const FileWorldOptions& options);
 
 // The task's textproto. Errors: InvalidArgument for a task that does not exist; those of LoadTaskConfig.

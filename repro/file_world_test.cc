@@ -220,6 +220,8 @@ TEST_F(FileWorldTest, MakesTasksOfFiles) {
   EXPECT_EQ(development.test_set.batch.size(), 6);
 
   EXPECT_EQ(world.tasks[2].name, "toy/absent");
+  EXPECT_THAT(world.tasks[2].test_set.metrics, ElementsAre("accuracy", "macro_f1"));
+  EXPECT_THAT(world.tasks[2].test_set.official_metrics, ElementsAre("accuracy"));
   EXPECT_THAT(world.tasks[2].missing,
               AllOf(StartsWith("MISSING_DATA: absent/train.tsv, absent/dev.tsv are not below "),
                     HasSubstr(options_.data_root), HasSubstr("bazel run --config=glue_fetch //repro:fetch_task_data")));
@@ -231,11 +233,41 @@ TEST_F(FileWorldTest, MakesTasksOfFiles) {
   EXPECT_EQ(episode->task, "topic/colours");
   EXPECT_EQ(episode->support_set.size(), 4);
   EXPECT_NE(episode->support_set.tokens.ids, world.few_shot(2, 0)->support_set.tokens.ids);  // another seed
-  EXPECT_EQ(episode->support_set.tokens.ids, world.few_shot(2, 3)->support_set.tokens.ids);  // the same again
+  EXPECT_THAT(world.environment.at("few-shot subsets"), AllOf(StartsWith("toy/colours: "), HasSubstr("30 of 100")));
+  EXPECT_NE(world.environment.at("torch"), "");
+  for (const auto& [name, sha256] : world.inputs) EXPECT_THAT(name, Not(HasSubstr("colours")));
+  bool episodes = false;
+  for (const auto& [name, sha256] : world.few_shot_inputs) episodes |= name == "eval/tasks/toy/colours.textproto";
+  EXPECT_TRUE(episodes);
   bool data = false;
   for (const auto& [name, sha256] : task.inputs) data |= name == "colours/train.tsv" && sha256.size() == 64;
   EXPECT_TRUE(data);
   EXPECT_FALSE(std::filesystem::is_empty(options_.cache_folder));
+}
+
+// Cells are known by these: another process must come to the same.
+TEST_F(FileWorldTest, MadeTwiceHasTheSameInputs) {
+  std::map<std::string, std::string> configs;
+  for (int i = 0; i < 3; ++i) {
+    const absl::StatusOr<TableWorld> world = MakeFileWorld(profile_, options_);
+    ASSERT_THAT(world, IsOk());
+    auto inputs = world->few_shot_inputs;
+    for (const auto* part : {&world->inputs, &world->tasks[0].inputs}) {
+      inputs.insert(inputs.end(), part->begin(), part->end());
+    }
+    for (const auto& [name, sha256] : inputs) EXPECT_EQ(configs.emplace(name, sha256).first->second, sha256) << name;
+  }
+  EXPECT_EQ(configs.count("eval/tasks/toy/colours.textproto"), 1);
+}
+
+TEST_F(FileWorldTest, SaysWhatIsSetAsideOfWholeTrainingSplits) {
+  const absl::StatusOr<TableWorld> world = MakeFileWorld(profile_, options_);
+  ASSERT_THAT(world, IsOk());
+  EXPECT_THAT(world->tasks[0].subset, HasSubstr("6 of 30 training rows set aside for choosing settings"));
+  profile_.set_shots(16);
+  const absl::StatusOr<TableWorld> few = MakeFileWorld(profile_, options_);
+  ASSERT_THAT(few, IsOk());
+  EXPECT_THAT(few->tasks[0].subset, Not(HasSubstr("set aside")));
 }
 
 TEST_F(FileWorldTest, ReadsOnlyTheTasksThatAreWanted) {
@@ -282,6 +314,11 @@ TEST_F(FileWorldTest, RefusesWhatCannotBe) {
   profile.mutable_file_world()->set_development_examples(30);
   EXPECT_THAT(MakeFileWorld(profile, options_),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("30 are held out for development")));
+  // One task with two seeds: episodes 0 and 1.
+  profile = profile_;
+  profile.mutable_few_shot()->set_first_episode(1);
+  EXPECT_THAT(MakeFileWorld(profile, options_),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("few-shot episodes 1 to 2: profile glue has 2")));
   std::ofstream(JoinPath(options_.data_root, "colours/dev.tsv"), std::ios::app) << "one more\tgreen\n";
   EXPECT_THAT(MakeFileWorld(profile_, options_), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("dev.tsv:22")));
   options_.max_bad_rows = 1;

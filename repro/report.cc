@@ -37,6 +37,11 @@ const Json& At(const Json& json, const std::string& key) {
   return found == json.end() ? *kNull : *found;
 }
 
+const Json& Item(const Json& array, size_t i) {
+  static const auto* const kNull = new Json;
+  return array.is_array() && i < array.size() ? array[i] : *kNull;
+}
+
 std::vector<std::string> Strings(const Json& array) {
   std::vector<std::string> strings;
   for (const Json& one : array) {
@@ -68,6 +73,14 @@ std::string OptionsText(const Json& options) {
   return absl::StrJoin(texts, ", ");
 }
 
+// "learning_rate: 1e-5, 3e-5; lora_rank: 4, 8"
+std::string GridText(const Json& grid) {
+  std::vector<std::string> texts;
+  for (const auto& [option, values] : grid.items())
+    texts.push_back(absl::StrCat(option, ": ", absl::StrJoin(Strings(values), ", ")));
+  return absl::StrJoin(texts, "; ");
+}
+
 // What the results file says of a task, in whichever place.
 struct ReportTask {
   std::string name, suite;
@@ -88,13 +101,13 @@ class TaskList {
       facts->development = At(task, "development") == true;
       facts->metrics = Strings(At(task, "metrics"));
       facts->official_metrics = Strings(At(task, "official_metrics"));
-      if (At(task, "n_test").is_number()) facts->num_test = task["n_test"];
+      if (At(task, "n_test").is_number()) facts->num_test = At(task, "n_test");
     }
     for (const Json& row : At(result, "rows")) {
       for (const Json& task : At(row, "tasks")) {
         ReportTask* const facts = Find(Text(task, "task"), Text(task, "suite"));
         if (facts->subset.empty()) facts->subset = Text(task, "subset");
-        if (facts->num_test < 0 && At(task, "n_test").is_number()) facts->num_test = task["n_test"];
+        if (facts->num_test < 0 && At(task, "n_test").is_number()) facts->num_test = At(task, "n_test");
         if (!facts->metrics.empty()) continue;
         for (const auto& [metric, value] : At(task, "metrics").items()) facts->metrics.push_back(metric);
       }
@@ -179,7 +192,7 @@ std::string ColumnTitle(const Json& result, const Json& column) {
 
 // Whether the tasks are made of files that somebody has to have.
 bool IsOfFiles(const Json& result) {
-  if (Text(result["protocol"], "world") == "files") return true;
+  if (Text(At(result, "protocol"), "world") == "files") return true;
   const TaskList list(result);
   return std::any_of(list.all().begin(), list.all().end(),
                      [](const ReportTask& task) { return !task.subset.empty() || !task.missing.empty(); });
@@ -190,15 +203,15 @@ TableCell RowName(const Json& row) {
   cell.text = Text(row, "title");
   cell.color = Text(row, "color");
   cell.dashed = row.value("dashed", false);
-  if (row["kind"] == "REFERENCE") cell.note = "reference, not in the paper";
-  if (row["kind"] == "EXTRA") cell.note = "not in the paper";
+  if (At(row, "kind") == "REFERENCE") cell.note = "reference, not in the paper";
+  if (At(row, "kind") == "EXTRA") cell.note = "not in the paper";
   return cell;
 }
 
-bool IsFewShot(const Json& column) { return column["measure"] == "FEW_SHOT_ACCURACY_PERCENT"; }
+bool IsFewShot(const Json& column) { return At(column, "measure") == "FEW_SHOT_ACCURACY_PERCENT"; }
 
 bool HasFewShotColumns(const Json& result) {
-  return std::any_of(result["columns"].begin(), result["columns"].end(), IsFewShot);
+  return std::any_of(At(result, "columns").begin(), At(result, "columns").end(), IsFewShot);
 }
 
 bool IsMeasured(const Json& result) { return !result.contains("not_attempted"); }
@@ -207,33 +220,33 @@ TableCell VerdictCell(const Json& cell, const Json& column) {
   if (!cell.is_object()) return {"–"};
   const int decimals = column.value("decimals", 1);
   TableCell shown;
-  shown.text = Fixed(cell["mean"], decimals);
+  shown.text = Fixed(At(cell, "mean"), decimals);
   std::vector<std::string> notes;
   if (const Json& part = At(cell, "part"); part.is_object()) {
-    shown.text = Fixed(part["mean"], decimals);
-    if (part["sd"].is_number() && part["sd"] != 0)
-      shown.small = absl::StrCat("± ", Fixed(part["sd"], decimals), " (n ", part["n"].dump(), ")");
-    notes.push_back(absl::StrCat("over ", part["tasks"].dump(), " of ", part["of"].dump(), " tasks only"));
+    shown.text = Fixed(At(part, "mean"), decimals);
+    if (At(part, "sd").is_number() && At(part, "sd") != 0)
+      shown.small = absl::StrCat("± ", Fixed(At(part, "sd"), decimals), " (n ", At(part, "n").dump(), ")");
+    notes.push_back(absl::StrCat("over ", At(part, "tasks").dump(), " of ", At(part, "of").dump(), " tasks only"));
   }
   // What comes out the same on every draw has no spread to show.
-  if (cell["sd"].is_number() && cell["sd"] != 0)
-    shown.small = absl::StrCat("± ", Fixed(cell["sd"], decimals), " (n ", cell["n"].dump(), ")");
-  if (!cell["sd"].is_number() && cell["n"] == 1) shown.small = "(n 1)";
-  if (cell.contains("sd_episodes") && cell["sd_episodes"].is_number()) {
-    const double episodes = cell["episodes"];
+  if (At(cell, "sd").is_number() && At(cell, "sd") != 0)
+    shown.small = absl::StrCat("± ", Fixed(At(cell, "sd"), decimals), " (n ", At(cell, "n").dump(), ")");
+  if (!At(cell, "sd").is_number() && At(cell, "n") == 1) shown.small = "(n 1)";
+  if (cell.contains("sd_episodes") && At(cell, "sd_episodes").is_number()) {
+    const double episodes = At(cell, "episodes");
     notes.push_back(absl::StrFormat("± %.*f over %d episodes", decimals,
-                                    cell["sd_episodes"].get<double>() / std::sqrt(episodes),
-                                    cell["episodes"].get<int>()));
+                                    At(cell, "sd_episodes").get<double>() / std::sqrt(episodes),
+                                    At(cell, "episodes").get<int>()));
   }
   // A part of another column has no verdict to show.
-  if (Text(column, "group").empty() || cell["n"] == 0) shown.badge = Text(cell, "verdict");
+  if (Text(column, "group").empty() || At(cell, "n") == 0) shown.badge = Text(cell, "verdict");
   shown.why = Text(cell, "why");
-  if (cell["expected"].is_number()) {
-    notes.push_back(absl::StrCat("expected ", Fixed(cell["expected"], decimals)));
+  if (At(cell, "expected").is_number()) {
+    notes.push_back(absl::StrCat("expected ", Fixed(At(cell, "expected"), decimals)));
     if (cell.contains("expected_options"))
-      absl::StrAppend(&notes.back(), " with ", OptionsText(cell["expected_options"]));
+      absl::StrAppend(&notes.back(), " with ", OptionsText(At(cell, "expected_options")));
   }
-  if (cell["paper"].is_number()) notes.push_back(absl::StrFormat("paper %.4g", cell["paper"].get<double>()));
+  if (At(cell, "paper").is_number()) notes.push_back(absl::StrFormat("paper %.4g", At(cell, "paper").get<double>()));
   shown.note = absl::StrJoin(notes, " · ");
   return shown;
 }
@@ -241,17 +254,17 @@ TableCell VerdictCell(const Json& cell, const Json& column) {
 void AddCells(const Json& result, bool in_paper, const std::string& caption, Document* document) {
   std::vector<std::string> header = {"Method"};
   std::vector<const Json*> columns;
-  for (const Json& column : result["columns"]) {
-    if (column["in_paper"] != in_paper) continue;
+  for (const Json& column : At(result, "columns")) {
+    if (At(column, "in_paper") != in_paper) continue;
     columns.push_back(&column);
     header.push_back(ColumnTitle(result, column));
   }
   if (columns.empty()) return;
   std::vector<std::vector<TableCell>> rows;
-  for (const Json& row : result["rows"]) {
+  for (const Json& row : At(result, "rows")) {
     rows.push_back({RowName(row)});
     for (const Json* column : columns) {
-      rows.back().push_back(VerdictCell(At(row["cells"], Text(*column, "id")), *column));
+      rows.back().push_back(VerdictCell(At(At(row, "cells"), Text(*column, "id")), *column));
     }
   }
   document->Table(caption, header, rows, /*cards=*/true);
@@ -259,13 +272,13 @@ void AddCells(const Json& result, bool in_paper, const std::string& caption, Doc
 
 void AddHeader(const Json& result, Document* document) {
   document->title = Text(result, "title");
-  const Json& protocol = result["protocol"];
+  const Json& protocol = At(result, "protocol");
   document->subtitle =
       absl::StrCat(Text(result, "profile_title"), " · profile `", Text(result, "profile"), "` · ",
                    Text(result, "started").substr(0, 16), " · commit `", Text(result, "git").substr(0, 18), "`");
   document->Text(absl::StrCat("Of the cells that the paper has: ", Text(result, "headline"), "."));
   Block badges{Block::kBadges};
-  for (const auto& [key, count] : result["counts"]["paper"].items()) {
+  for (const auto& [key, count] : At(At(result, "counts"), "paper").items()) {
     if (count != 0) badges.items.emplace_back(absl::AsciiStrToUpper(key), count.dump());
   }
   document->blocks.push_back(badges);
@@ -275,22 +288,25 @@ void AddHeader(const Json& result, Document* document) {
         "Below stand the paper's own numbers, what this profile would run, and the command that runs it where it can.");
     return;
   }
-  if (result["quick"] == true) {
+  if (At(result, "quick") == true) {
     document->Text(
         "This is a quick run: few tasks, draws and steps, to see that everything works. Its numbers mean nothing and "
         "are not judged.");
   }
+  const bool own_steps = std::any_of(At(result, "rows").begin(), At(result, "rows").end(),
+                                     [](const Json& row) { return row.contains("steps"); });
   document->Text(absl::StrCat(
       Text(protocol, "data"), " Encoder: ", Text(protocol, "backbone"),
-      " Every method adapts to the same tasks from the same ", protocol["draws"].dump(), " draws of ",
-      protocol["shots"] == 0 ? std::string("all training examples")
-                             : absl::StrCat(protocol["shots"].dump(), " examples a class"),
-      ", ", protocol["steps"].dump(), " steps of ",
-      protocol["batch_size"] == 0 ? std::string("the whole support set")
-                                  : absl::StrCat(protocol["batch_size"].dump(), " examples"),
-      ", and is scored on the same test sets. Meta-learning methods have ", protocol["meta_seeds"].dump(),
-      protocol["meta_seeds"] == 1 ? " meta-training, so their spread over draws says nothing about its chance."
-                                  : " meta-trainings; a draw uses one of them."));
+      " Every method adapts to the same tasks from the same ", At(protocol, "draws").dump(), " draws of ",
+      At(protocol, "shots") == 0 ? std::string("all training examples")
+                                 : absl::StrCat(At(protocol, "shots").dump(), " examples a class"),
+      ", ", At(protocol, "steps").dump(), " steps",
+      own_steps ? " (or as many as stand under Settings of every row)" : "", " of ",
+      At(protocol, "batch_size") == 0 ? std::string("the whole support set")
+                                      : absl::StrCat(At(protocol, "batch_size").dump(), " examples"),
+      ", and is scored on the same test sets. Meta-learning methods have ", At(protocol, "meta_seeds").dump(),
+      At(protocol, "meta_seeds") == 1 ? " meta-training, so their spread over draws says nothing about its chance."
+                                      : " meta-trainings; a draw uses one of them."));
   std::vector<std::string> subsets, missing;
   const TaskList tasks(result);
   for (const ReportTask& task : tasks.all()) {
@@ -311,14 +327,14 @@ void AddHeader(const Json& result, Document* document) {
         ". A mean that needs one of them is NOT_ATTEMPTED. Why, and how to get missing data, stands under Data."));
   }
   if (!HasFewShotColumns(result) || !result.contains("few_shot")) return;
-  const Json& few_shot = result["few_shot"];
+  const Json& few_shot = At(result, "few_shot");
   document->Text(absl::StrCat(
-      "Few-shot columns are means over ", few_shot["episodes"].dump(), " episodes, the same for every row, after ",
-      few_shot["steps"].dump(), " steps on ",
-      few_shot["batch_size"] == 0 ? std::string("the whole support set")
-                                  : absl::StrCat(few_shot["batch_size"].dump(), " examples"),
-      ". Every row runs them ", protocol["meta_seeds"].dump(),
-      protocol["meta_seeds"] == 1
+      "Few-shot columns are means over ", At(few_shot, "episodes").dump(), " episodes, the same for every row, after ",
+      At(few_shot, "steps").dump(), " steps on ",
+      At(few_shot, "batch_size") == 0 ? std::string("the whole support set")
+                                      : absl::StrCat(At(few_shot, "batch_size").dump(), " examples"),
+      ". Every row runs them ", At(protocol, "meta_seeds").dump(),
+      At(protocol, "meta_seeds") == 1
           ? " time."
           : " times: with one meta-training after the other where it meta-learns, else with as many adaptation seeds.",
       " An error over episodes is the standard error of the mean."));
@@ -350,42 +366,65 @@ struct Figures {
   }
 };
 
-std::vector<double> Doubles(const Json& array) {
-  std::vector<double> values;
-  for (const Json& value : array) {
-    values.push_back(value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN());
-  }
-  return values;
+// Of a curve's values the one at the mark, or null.
+const Json& AtMark(const Json& curve, const std::string& values, int mark) {
+  const Json& marks = At(curve, "marks");
+  const auto found = std::find(marks.begin(), marks.end(), mark);
+  return Item(At(curve, values), found - marks.begin());
 }
 
-Series MakeSeries(const Json& style, const Json& curve) {
-  Series series{Text(style, "title"), Text(style, "color"), style.value("dashed", false), Doubles(curve["mean"])};
+Series MakeSeries(const Json& style, const Json& curve, const std::vector<int>& marks) {
+  const auto doubles = [&](const char* values) {
+    std::vector<double> all;
+    for (const int mark : marks) {
+      const Json& value = AtMark(curve, values, mark);
+      all.push_back(value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN());
+    }
+    return all;
+  };
+  Series series{Text(style, "title"), Text(style, "color"), style.value("dashed", false), doubles("mean")};
   if (series.color.empty()) series.color = "#555555";
-  if (!curve["low"].empty() && curve["low"][0].is_number()) {
-    series.low = Doubles(curve["low"]);
-    series.high = Doubles(curve["high"]);
+  if (Item(At(curve, "low"), 0).is_number()) {
+    series.low = doubles("low");
+    series.high = doubles("high");
   }
   return series;
 }
 
+// The rows that have a curve of the suite, with it.
+std::vector<std::pair<const Json*, const Json*>> CurvesOf(const Json& result, const std::string& suite) {
+  std::vector<std::pair<const Json*, const Json*>> curves;
+  for (const Json& row : At(result, "rows")) {
+    const Json& curve = At(At(row, "curves"), suite);
+    if (curve.is_object()) curves.emplace_back(&row, &curve);
+  }
+  return curves;
+}
+
+// The marks of all curves: those of a row with steps of its own may be others.
+std::vector<int> AllMarks(const std::vector<std::pair<const Json*, const Json*>>& curves) {
+  std::set<int> marks;
+  for (const auto& [row, curve] : curves) {
+    for (const Json& mark : At(*curve, "marks")) marks.insert(mark.get<int>());
+  }
+  return {marks.begin(), marks.end()};
+}
+
 void AddCurves(const Json& result, Figures* figures, Document* document) {
   // Two points are no curve; the next section has them as numbers.
-  if (result["protocol"]["marks"].size() < 3) return;
+  if (At(At(result, "protocol"), "marks").size() < 3) return;
   document->Heading("Accuracy against adaptation steps");
   Block legend{Block::kLegend}, block{Block::kFigures};
   legend.rows.emplace_back();
-  for (const Json& row : result["rows"]) {
+  for (const Json& row : At(result, "rows")) {
     if (row.contains("curves")) legend.rows[0].push_back(RowName(row));
   }
-  for (const Json& suite_json : result["protocol"]["suites"]) {
+  for (const Json& suite_json : At(At(result, "protocol"), "suites")) {
     const std::string suite = suite_json;
     Panel panel{absl::StrCat("curve_", suite), "adaptation steps", "accuracy, %"};
-    for (const Json& row : result["rows"]) {
-      if (!row.contains("curves") || !row["curves"].contains(suite) || row["curves"][suite].is_null()) continue;
-      const Json& curve = row["curves"][suite];
-      panel.marks = curve["marks"].get<std::vector<int>>();
-      panel.series.push_back(MakeSeries(row, curve));
-    }
+    const auto curves = CurvesOf(result, suite);
+    panel.marks = AllMarks(curves);
+    for (const auto& [row, curve] : curves) panel.series.push_back(MakeSeries(*row, *curve, panel.marks));
     if (!panel.series.empty()) figures->Draw(panel, absl::StrCat("Suite ", SuiteTitle(result, suite)), &block);
   }
   if (block.figures.empty()) {
@@ -405,24 +444,23 @@ void AddCurves(const Json& result, Figures* figures, Document* document) {
 
 void AddSteps(const Json& result, Document* document) {
   // Each suite's curve as numbers, so that the page can be read without figures.
-  for (const Json& suite_json : result["protocol"]["suites"]) {
+  for (const Json& suite_json : At(At(result, "protocol"), "suites")) {
     const std::string suite = suite_json;
+    const auto curves = CurvesOf(result, suite);
+    if (curves.empty()) continue;
+    const std::vector<int> marks = AllMarks(curves);
     std::vector<std::string> header = {"Method"};
+    for (const int mark : marks) header.push_back(absl::StrCat("step ", mark));
     std::vector<std::vector<TableCell>> rows;
-    for (const Json& row : result["rows"]) {
-      if (!row.contains("curves") || !row["curves"].contains(suite) || row["curves"][suite].is_null()) continue;
-      const Json& curve = row["curves"][suite];
-      if (rows.empty()) {
-        for (const Json& mark : curve["marks"]) header.push_back(absl::StrCat("step ", mark.dump()));
-      }
-      rows.push_back({RowName(row)});
-      for (size_t i = 0; i < curve["mean"].size(); ++i) {
-        TableCell cell{Fixed(curve["mean"][i], 1)};
-        if (curve["sd"][i].is_number()) cell.small = absl::StrCat("± ", Fixed(curve["sd"][i], 1));
+    for (const auto& [row, curve] : curves) {
+      rows.push_back({RowName(*row)});
+      for (const int mark : marks) {
+        TableCell cell{Fixed(AtMark(*curve, "mean", mark), 1)};
+        const Json& sd = AtMark(*curve, "sd", mark);
+        if (sd.is_number()) cell.small = absl::StrCat("± ", Fixed(sd, 1));
         rows.back().push_back(cell);
       }
     }
-    if (rows.empty()) continue;
     document->FoldBegin(absl::StrCat("Accuracy at every mark, suite ", SuiteTitle(result, suite)));
     document->Table("Mean and standard deviation over the draws, in %.", header, rows);
     document->FoldEnd();
@@ -464,7 +502,7 @@ std::vector<double> Accuracies(const Json& row, const std::string& task) {
 // The tasks that some row was run on, in the order of the results.
 std::vector<std::string> RunTasks(const Json& result, const std::string& suite = "") {
   std::vector<std::string> tasks;
-  for (const Json& row : result["rows"]) {
+  for (const Json& row : At(result, "rows")) {
     for (const Json& task : At(row, "tasks")) {
       const std::string name = Text(task, "task");
       if (task.contains("not_attempted") || (!suite.empty() && Text(task, "suite") != suite)) continue;
@@ -488,12 +526,12 @@ void AddTaskBars(const Json& result, Figures* figures, Document* document) {
   Block legend{Block::kLegend}, block{Block::kFigures};
   block.wide = true;
   legend.rows.emplace_back();
-  for (const Json& row : result["rows"]) {
+  for (const Json& row : At(result, "rows")) {
     if (At(row, "tasks").empty()) continue;
     legend.rows[0].push_back(RowName(row));
     legend.rows[0].back().note.clear();
   }
-  for (const Json& suite_json : result["protocol"]["suites"]) {
+  for (const Json& suite_json : At(At(result, "protocol"), "suites")) {
     const std::string suite = suite_json;
     const std::vector<std::string> tasks = RunTasks(result, suite);
     const size_t panels = (tasks.size() + kMostGroups - 1) / kMostGroups;
@@ -505,7 +543,7 @@ void AddTaskBars(const Json& result, Figures* figures, Document* document) {
       for (size_t t = begin; t < end; ++t)
         panel.groups.emplace_back(list.Name(tasks[t]), list.IsSubset(tasks[t]) ? "(subset)" : "");
       bool any = false;
-      for (const Json& row : result["rows"]) {
+      for (const Json& row : At(result, "rows")) {
         if (At(row, "tasks").empty()) continue;
         Series series{Text(row, "title"), Text(row, "color"), row.value("dashed", false)};
         if (series.color.empty()) series.color = "#555555";
@@ -550,7 +588,7 @@ void AddTaskMetrics(const Json& result, Document* document) {
     const std::vector<std::string>& official = facts->official_metrics;
     if (!official.empty()) header.push_back("Official score");
     std::vector<std::vector<TableCell>> rows;
-    for (const Json& row : result["rows"]) {
+    for (const Json& row : At(result, "rows")) {
       std::vector<TableCell> cells = {RowName(row)};
       cells[0].note.clear();
       bool any = false;
@@ -595,7 +633,7 @@ void AddTaskMetrics(const Json& result, Document* document) {
 void AddTaskCosts(const Json& result, Document* document) {
   const TaskList list(result);
   bool tokens = false, any = false;
-  for (const Json& row : result["rows"]) {
+  for (const Json& row : At(result, "rows")) {
     for (const Json& task : At(row, "tasks")) {
       tokens = tokens || At(task, "tokens").is_number();
       any = any || At(task, "seconds").is_number();
@@ -611,7 +649,7 @@ void AddTaskCosts(const Json& result, Document* document) {
       "core, and the most memory that the whole process had held by then.");
   for (const std::string& task : RunTasks(result)) {
     std::vector<std::vector<TableCell>> rows;
-    for (const Json& row : result["rows"]) {
+    for (const Json& row : At(result, "rows")) {
       const auto values = [&](const char* key, double scale) {
         return ValuesOf(row, task, [&](const Json& one) { return scale * Number(one, key); });
       };
@@ -642,7 +680,7 @@ void AddTasks(const Json& result, Figures* figures, Document* document) {
   }
   std::vector<std::pair<std::string, std::string>> failures;
   int diverged = 0;
-  for (const Json& row : result["rows"]) {
+  for (const Json& row : At(result, "rows")) {
     for (const Json& task : At(row, "tasks")) {
       if (task.contains("error")) {
         failures.emplace_back(
@@ -664,7 +702,7 @@ void AddTasks(const Json& result, Figures* figures, Document* document) {
     accuracies = false;
   }
   std::vector<std::vector<TableCell>> rows;
-  for (const Json& row : result["rows"]) {
+  for (const Json& row : At(result, "rows")) {
     if (!row.contains("tasks")) continue;
     rows.push_back({RowName(row)});
     for (const std::string& task : tasks) {
@@ -684,11 +722,11 @@ void AddTasks(const Json& result, Figures* figures, Document* document) {
         diverged, " runs met a loss or gradient that was not finite; they count with the last model before it."));
   }
   if (result.contains("few_shot")) {
-    for (const Json& one : result["few_shot"]["results"]) {
-      if (one["group"] != "all" || !one.contains("first_error")) continue;
-      failures.emplace_back(
-          absl::StrCat(Text(one, "start"), ", ", one["shots"].dump(), "-shot, ", one["failed"].dump(), " episodes"),
-          Text(one, "first_error"));
+    for (const Json& one : At(At(result, "few_shot"), "results")) {
+      if (At(one, "group") != "all" || !one.contains("first_error")) continue;
+      failures.emplace_back(absl::StrCat(Text(one, "start"), ", ", At(one, "shots").dump(), "-shot, ",
+                                         At(one, "failed").dump(), " episodes"),
+                            Text(one, "first_error"));
     }
   }
   if (!failures.empty()) {
@@ -714,7 +752,7 @@ std::vector<double> MeansOfDraws(const Json& row, const std::vector<std::string>
   for (const Json& one : At(row, "tasks")) {
     const double value = kPerCent * Number(one, "value");
     if (std::count(tasks.begin(), tasks.end(), Text(one, "task")) == 0 || !std::isfinite(value)) continue;
-    by_draw[At(one, "draw").is_number() ? one["draw"].get<int64_t>() : 0].push_back(value);
+    by_draw[At(one, "draw").is_number() ? At(one, "draw").get<int64_t>() : 0].push_back(value);
   }
   std::vector<double> means;
   for (const auto& [draw, values] : by_draw) {
@@ -732,14 +770,14 @@ void AddCosts(const Json& result, Figures* figures, Document* document) {
     std::vector<std::vector<TableCell>> rows;
   };
   std::vector<SuiteTable> tables;
-  for (const Json& suite_json : result["protocol"]["suites"]) {
+  for (const Json& suite_json : At(At(result, "protocol"), "suites")) {
     const std::string suite = suite_json;
     const std::vector<std::string> tasks = RunTasks(result, suite);
     if (tasks.empty()) continue;
     const std::string title = SuiteTitle(result, suite);
     CostPanel seconds, work;
     SuiteTable table{title};
-    for (const Json& row : result["rows"]) {
+    for (const Json& row : At(result, "rows")) {
       const Summary accuracy = Summarize(MeansOfDraws(row, tasks));
       if (accuracy.n == 0) continue;
       const DifferenceInterval interval = MeanInterval(accuracy, 0.95);
@@ -790,8 +828,8 @@ void AddCosts(const Json& result, Figures* figures, Document* document) {
 
 // A row's difference to another row in one column; nullptr if there is none.
 const Json* FindComparison(const Json& result, const Json& row, const std::string& to, const std::string& column) {
-  for (const Json& c : result["comparisons"]) {
-    if (c["row"] == row["id"] && c["to"] == to && Text(c, "column") == column) return &c;
+  for (const Json& c : At(result, "comparisons")) {
+    if (At(c, "row") == At(row, "id") && At(c, "to") == to && Text(c, "column") == column) return &c;
   }
   return nullptr;
 }
@@ -801,7 +839,7 @@ void AddDifferenceTable(const Json& result, const std::string& to, const std::ve
   std::vector<std::string> header = {"Method"};
   for (const Json* column : columns) header.push_back(ColumnTitle(result, *column));
   std::vector<std::vector<TableCell>> rows;
-  for (const Json& row : result["rows"]) {
+  for (const Json& row : At(result, "rows")) {
     std::vector<TableCell> cells = {RowName(row)};
     cells[0].note.clear();
     bool any = false;
@@ -809,16 +847,16 @@ void AddDifferenceTable(const Json& result, const std::string& to, const std::ve
       TableCell cell{"–"};
       if (const Json* c = FindComparison(result, row, to, Text(*column, "id")); c != nullptr) {
         any = true;
-        cell.text = Signed((*c)["difference"], 1);
-        if ((*c)["low"].is_number())
-          cell.small = absl::StrCat("[", Signed((*c)["low"], 1), ", ", Signed((*c)["high"], 1), "]");
+        cell.text = Signed(At(*c, "difference"), 1);
+        if (At(*c, "low").is_number())
+          cell.small = absl::StrCat("[", Signed(At(*c, "low"), 1), ", ", Signed(At(*c, "high"), 1), "]");
         std::vector<std::string> notes;
-        if (c->contains("sd_replicates") && (*c)["sd_replicates"].is_number()) {
+        if (c->contains("sd_replicates") && At(*c, "sd_replicates").is_number()) {
           notes.push_back(
-              absl::StrCat("sd of ", (*c)["replicates"].dump(), " repetitions ", Fixed((*c)["sd_replicates"], 1)));
+              absl::StrCat("sd of ", At(*c, "replicates").dump(), " repetitions ", Fixed(At(*c, "sd_replicates"), 1)));
         }
         if (c->contains("paper_difference"))
-          notes.push_back(absl::StrCat("paper ", Signed((*c)["paper_difference"], 1)));
+          notes.push_back(absl::StrCat("paper ", Signed(At(*c, "paper_difference"), 1)));
         cell.note = absl::StrJoin(notes, " · ");
       }
       cells.push_back(cell);
@@ -833,7 +871,7 @@ void AddDifferencePanels(const Json& result, const std::string& to, const std::v
                          Figures* figures, Block* block) {
   const double kNone = std::numeric_limits<double>::quiet_NaN();
   const auto number = [&](const Json& c, const char* key) {
-    return c.contains(key) && c[key].is_number() ? c[key].get<double>() : kNone;
+    return c.contains(key) && At(c, key).is_number() ? At(c, key).get<double>() : kNone;
   };
   std::vector<RangePanel> panels;
   std::vector<std::string> captions;
@@ -842,7 +880,7 @@ void AddDifferencePanels(const Json& result, const std::string& to, const std::v
     panel.name = absl::StrCat("difference_", Text(*column, "id"));
     panel.x_label = "difference in points";
     panel.width = width;
-    for (const Json& row : result["rows"]) {
+    for (const Json& row : At(result, "rows")) {
       const Json* const c = FindComparison(result, row, to, Text(*column, "id"));
       if (c == nullptr) continue;
       panel.rows.push_back({Text(row, "title"), Text(row, "color").empty() ? "#555555" : Text(row, "color"),
@@ -858,18 +896,18 @@ void AddDifferencePanels(const Json& result, const std::string& to, const std::v
 }
 
 void AddComparisons(const Json& result, Figures* figures, Document* document) {
-  if (!result.contains("comparisons") || result["comparisons"].empty()) return;
+  if (!result.contains("comparisons") || At(result, "comparisons").empty()) return;
   std::map<std::string, std::string> titles;
-  for (const Json& row : result["rows"]) titles[row["id"]] = Text(row, "title");
+  for (const Json& row : At(result, "rows")) titles[At(row, "id")] = Text(row, "title");
   std::vector<std::string> tos;
-  for (const Json& c : result["comparisons"]) {
-    if (std::find(tos.begin(), tos.end(), c["to"]) == tos.end()) tos.push_back(c["to"]);
+  for (const Json& c : At(result, "comparisons")) {
+    if (std::find(tos.begin(), tos.end(), At(c, "to")) == tos.end()) tos.push_back(At(c, "to"));
   }
   // Accuracies; the other columns' differences are in the results file.
   std::vector<const Json*> shown, parts;
-  for (const Json& column : result["columns"]) {
-    if (column["measure"] != "ACCURACY_PERCENT" && !IsFewShot(column)) continue;
-    (IsFewShot(column) && column["group"] != "" ? parts : shown).push_back(&column);
+  for (const Json& column : At(result, "columns")) {
+    if (At(column, "measure") != "ACCURACY_PERCENT" && !IsFewShot(column)) continue;
+    (IsFewShot(column) && At(column, "group") != "" ? parts : shown).push_back(&column);
   }
   const bool few_shot = HasFewShotColumns(result);
   document->Heading(few_shot ? "Differences on the same draws and episodes" : "Differences on the same draws");
@@ -878,7 +916,7 @@ void AddComparisons(const Json& result, Figures* figures, Document* document) {
       "interval of the mean difference. An interval that holds 0 shows no difference. There are many of them: of "
       "twenty true zeros one looks different.");
   if (few_shot) {
-    const Json& meta_seeds = result["protocol"]["meta_seeds"];
+    const Json& meta_seeds = At(At(result, "protocol"), "meta_seeds");
     document->Text(absl::StrCat(
         "In few-shot columns the difference of an episode is the mean over its repetitions, and the interval is over "
         "episodes: repetitions share their episodes and are not independent of each other. So it tells what other "
@@ -890,7 +928,7 @@ void AddComparisons(const Json& result, Figures* figures, Document* document) {
   block.wide = true;
   AddDifferencePanels(result, tos[0], shown, /*width=*/430, figures, &block);
   if (!block.figures.empty()) {
-    const bool paper = std::any_of(result["comparisons"].begin(), result["comparisons"].end(),
+    const bool paper = std::any_of(At(result, "comparisons").begin(), At(result, "comparisons").end(),
                                    [](const Json& c) { return c.contains("paper_difference"); });
     document->Text(absl::StrCat("Differences to ", titles[tos[0]], ", with 95 % intervals.",
                                 paper ? " A hollow diamond is the paper's own difference, which comes from another "
@@ -915,36 +953,42 @@ void AddComparisons(const Json& result, Figures* figures, Document* document) {
 
 void AddFewShot(const Json& result, Figures* figures, Document* document) {
   if (!result.contains("few_shot")) return;
-  const Json& few_shot = result["few_shot"];
+  const Json& few_shot = At(result, "few_shot");
   const bool of_rows = HasFewShotColumns(result);
   document->Heading(of_rows ? "Few-shot episodes by group and step" : "How good the start is: few examples, few steps");
   document->Text(
-      absl::StrCat("Accuracy in % on ", few_shot["episodes"].dump(),
+      absl::StrCat("Accuracy in % on ", At(few_shot, "episodes").dump(),
                    " few-shot episodes a setting, the same for every ", of_rows ? "row" : "start", ", after 0 to ",
-                   few_shot["steps"].dump(), " steps. Intervals (95 %) are over episodes. Differences are to the ",
+                   At(few_shot, "steps").dump(), " steps. Intervals (95 %) are over episodes. Differences are to the ",
                    of_rows ? "compared row" : "compared start", " on the same episodes. ", Text(few_shot, "note")));
   Block legend{Block::kLegend}, block{Block::kFigures};
   legend.rows.emplace_back();
   std::map<std::string, const Json*> starts;
-  for (const Json& start : few_shot["starts"]) {
-    starts[start["id"]] = &start;
+  for (const Json& start : At(few_shot, "starts")) {
+    starts[Text(start, "id")] = &start;
     TableCell cell{Text(start, "title")};
     cell.color = Text(start, "color");
     cell.dashed = start.value("dashed", false);
     legend.rows[0].push_back(cell);
   }
-  const std::string compare_to = few_shot["compare_to"];
-  for (const Json& shots : few_shot["shots"]) {
-    if (of_rows && few_shot["marks"].size() < 3) break;  // the differences have been shown, and two points are no curve
-    for (const Json& group : few_shot["groups"]) {
-      if (group["id"] == "all") continue;
+  const auto start_of = [&](const Json& one, const char* key) -> const Json& {
+    const auto found = starts.find(Text(one, key));
+    static const auto* const kNull = new Json;
+    return found == starts.end() ? *kNull : *found->second;
+  };
+  const std::string compare_to = Text(few_shot, "compare_to");
+  for (const Json& shots : At(few_shot, "shots")) {
+    if (of_rows && At(few_shot, "marks").size() < 3)
+      break;  // the differences have been shown, and two points are no curve
+    for (const Json& group : At(few_shot, "groups")) {
+      if (At(group, "id") == "all") continue;
       Panel panel{absl::StrCat("few_shot_", shots.dump(), "_", Text(group, "id")), "adaptation steps", "accuracy, %"};
       panel.width = 380;
       panel.height = 270;
-      for (const Json& one : few_shot["results"]) {
-        if (one["shots"] != shots || one["group"] != group["id"] || one["marks"].empty()) continue;
-        panel.marks = one["marks"].get<std::vector<int>>();
-        panel.series.push_back(MakeSeries(*starts[one["start"]], one));
+      for (const Json& one : At(few_shot, "results")) {
+        if (At(one, "shots") != shots || At(one, "group") != At(group, "id") || At(one, "marks").empty()) continue;
+        panel.marks = At(one, "marks").get<std::vector<int>>();
+        panel.series.push_back(MakeSeries(start_of(one, "start"), one, panel.marks));
       }
       if (panel.series.empty()) continue;
       figures->Draw(
@@ -957,39 +1001,40 @@ void AddFewShot(const Json& result, Figures* figures, Document* document) {
     document->blocks.push_back(legend);
     document->blocks.push_back(block);
   }
-  for (const Json& shots : few_shot["shots"]) {
+  for (const Json& shots : At(few_shot, "shots")) {
     document->FoldBegin(
         absl::StrCat(shots.dump(), shots == 1 ? " example" : " examples", " a class, by group and step"));
-    for (const Json& group : few_shot["groups"]) {
+    for (const Json& group : At(few_shot, "groups")) {
       std::vector<std::string> header = {of_rows ? "Method" : "Start"};
       std::vector<std::vector<TableCell>> rows;
       int64_t n = 0;
-      for (const Json& one : few_shot["results"]) {
-        if (one["shots"] != shots || one["group"] != group["id"] || one["marks"].empty()) continue;
+      for (const Json& one : At(few_shot, "results")) {
+        if (At(one, "shots") != shots || At(one, "group") != At(group, "id") || At(one, "marks").empty()) continue;
         if (rows.empty()) {
-          for (const Json& mark : one["marks"]) header.push_back(absl::StrCat("step ", mark.dump()));
+          for (const Json& mark : At(one, "marks")) header.push_back(absl::StrCat("step ", mark.dump()));
         }
-        n = one["n"];
-        TableCell name{Text(*starts[one["start"]], "title")};
-        name.color = Text(*starts[one["start"]], "color");
-        name.dashed = starts[one["start"]]->value("dashed", false);
-        if (one["seeds"] > 1) {
-          name.note =
-              absl::StrCat(one["seeds"].dump(),
-                           starts[one["start"]]->value("meta_learns", true) ? " meta-trainings" : " adaptation seeds");
+        n = At(one, "n");
+        const Json& start = start_of(one, "start");
+        TableCell name{Text(start, "title")};
+        name.color = Text(start, "color");
+        name.dashed = At(start, "dashed") == true;
+        if (At(one, "seeds") > 1) {
+          name.note = absl::StrCat(At(one, "seeds").dump(),
+                                   At(start, "meta_learns") != false ? " meta-trainings" : " adaptation seeds");
         }
-        if (one.contains("failed")) name.note = absl::StrCat(one["failed"].dump(), " episodes failed");
+        if (one.contains("failed")) name.note = absl::StrCat(At(one, "failed").dump(), " episodes failed");
         rows.push_back({name});
-        for (size_t i = 0; i < one["marks"].size(); ++i) {
-          TableCell cell{Fixed(one["mean"][i], 1)};
-          if (one["sd"][i].is_number()) cell.small = absl::StrCat("± ", Fixed(one["sd"][i], 1));
-          if (one["start"] != compare_to && one["difference_low"][i].is_number()) {
-            cell.note = absl::StrCat(Signed(one["difference"][i], 1), " [", Signed(one["difference_low"][i], 1), ", ",
-                                     Signed(one["difference_high"][i], 1), "]");
+        for (size_t i = 0; i < At(one, "marks").size(); ++i) {
+          TableCell cell{Fixed(Item(At(one, "mean"), i), 1)};
+          if (Item(At(one, "sd"), i).is_number()) cell.small = absl::StrCat("± ", Fixed(Item(At(one, "sd"), i), 1));
+          if (At(one, "start") != compare_to && Item(At(one, "difference_low"), i).is_number()) {
+            cell.note = absl::StrCat(Signed(Item(At(one, "difference"), i), 1), " [",
+                                     Signed(Item(At(one, "difference_low"), i), 1), ", ",
+                                     Signed(Item(At(one, "difference_high"), i), 1), "]");
           }
-          if (one["sd_seeds"][i].is_number()) {
-            cell.note +=
-                absl::StrCat(cell.note.empty() ? "" : " · ", "sd over repetitions ", Fixed(one["sd_seeds"][i], 1));
+          if (Item(At(one, "sd_seeds"), i).is_number()) {
+            cell.note += absl::StrCat(cell.note.empty() ? "" : " · ", "sd over repetitions ",
+                                      Fixed(Item(At(one, "sd_seeds"), i), 1));
           }
           rows.back().push_back(cell);
         }
@@ -997,10 +1042,10 @@ void AddFewShot(const Json& result, Figures* figures, Document* document) {
       if (rows.empty()) continue;
       std::string families;
       if (group.contains("families"))
-        families = absl::StrCat(" (", absl::StrJoin(group["families"].get<std::vector<std::string>>(), ", "), ")");
+        families = absl::StrCat(" (", absl::StrJoin(At(group, "families").get<std::vector<std::string>>(), ", "), ")");
       document->Table(absl::StrCat(Text(group, "title"), families, ", ", n,
                                    " episodes: mean and standard deviation over episodes; below it the difference to ",
-                                   Text(*starts[compare_to], "title"), " with its 95 % interval"),
+                                   Text(start_of(few_shot, "compare_to"), "title"), " with its 95 % interval"),
                       header, rows, /*cards=*/true);
     }
     document->FoldEnd();
@@ -1014,16 +1059,16 @@ TableCell EstimateCell(const Json& estimate, int decimals, double scale, bool si
     return sign ? absl::StrFormat("%+.*f", decimals, scale * value.get<double>())
                 : absl::StrFormat("%.*f", decimals, scale * value.get<double>());
   };
-  TableCell cell{text(estimate["value"])};
+  TableCell cell{text(At(estimate, "value"))};
   if (At(estimate, "low").is_number() && At(estimate, "high").is_number())
-    cell.small = absl::StrCat("[", text(estimate["low"]), ", ", text(estimate["high"]), "]");
+    cell.small = absl::StrCat("[", text(At(estimate, "low")), ", ", text(At(estimate, "high")), "]");
   return cell;
 }
 
 // One suite's rows and pairs of rows.
 void AddAggregate(const Json& result, const std::string& suite, const Json& aggregate, Document* document) {
   std::map<std::string, const Json*> by_id;
-  for (const Json& row : result["rows"]) by_id[Text(row, "id")] = &row;
+  for (const Json& row : At(result, "rows")) by_id[Text(row, "id")] = &row;
   const auto name = [&](const std::string& id) {
     if (by_id.count(id) == 0) return TableCell{id};
     TableCell cell = RowName(*by_id[id]);
@@ -1031,7 +1076,8 @@ void AddAggregate(const Json& result, const std::string& suite, const Json& aggr
     return cell;
   };
   const auto failed = [](const Json& one) {
-    return At(one, "failed").is_number() ? absl::StrCat(one["failed"].dump(), " runs failed: no mean") : std::string();
+    return At(one, "failed").is_number() ? absl::StrCat(At(one, "failed").dump(), " runs failed: no mean")
+                                         : std::string();
   };
   std::vector<std::vector<TableCell>> rows, pairs;
   for (const Json& row : At(aggregate, "rows")) {
@@ -1048,10 +1094,11 @@ void AddAggregate(const Json& result, const std::string& suite, const Json& aggr
   }
   if (rows.empty()) return;
   const std::string title = suite.empty() ? "All tasks" : SuiteTitle(result, suite);
-  const std::string of = At(aggregate, "tasks").is_number() && At(aggregate, "draws").is_number()
-                             ? absl::StrCat(", ", aggregate["tasks"].dump(), " tasks, ", aggregate["draws"].dump(),
-                                            aggregate["draws"] == 1 ? " draw" : " draws")
-                             : "";
+  const std::string of =
+      At(aggregate, "tasks").is_number() && At(aggregate, "draws").is_number()
+          ? absl::StrCat(", ", At(aggregate, "tasks").dump(), " tasks, ", At(aggregate, "draws").dump(),
+                         At(aggregate, "draws") == 1 ? " draw" : " draws")
+          : "";
   document->Table(absl::StrCat(title, of), {"Method", "Interquartile mean, %", "Mean, %"}, rows, /*cards=*/true);
   if (pairs.empty()) return;
   document->FoldBegin(absl::StrCat("Pairs of rows, ", title));
@@ -1083,53 +1130,53 @@ void AddAggregates(const Json& result, Document* document) {
 }
 
 bool HasSelections(const Json& result) {
-  return std::any_of(result["rows"].begin(), result["rows"].end(),
+  return std::any_of(At(result, "rows").begin(), At(result, "rows").end(),
                      [](const Json& row) { return row.contains("selection"); });
 }
 
 // Adaptations, seconds and TFLOP, and what share of the judged runs' that is.
 std::vector<TableCell> CostCells(const Json& cost, const Json& judged) {
-  const double seconds = cost["seconds"], flops = cost["flops"];
-  const double judged_seconds = judged["seconds"], judged_flops = judged["flops"];
+  const double seconds = At(cost, "seconds"), flops = At(cost, "flops");
+  const double judged_seconds = At(judged, "seconds"), judged_flops = At(judged, "flops");
   TableCell time{absl::StrFormat("%.1f", seconds)}, work{absl::StrFormat("%.2f", flops / 1e12)};
   if (judged_seconds > 0) time.note = absl::StrFormat("%.2f of the judged runs'", seconds / judged_seconds);
   if (judged_flops > 0) work.note = absl::StrFormat("%.2f of the judged runs'", flops / judged_flops);
-  return {{cost["adaptations"].dump()}, time, work};
+  return {{At(cost, "adaptations").dump()}, time, work};
 }
 
 Json SumOfCosts(const Json& result, const char* name) {
   Json sum = {{"adaptations", 0}, {"seconds", 0.0}, {"flops", 0.0}};
-  for (const Json& row : result["rows"]) {
+  for (const Json& row : At(result, "rows")) {
     if (!row.contains("selection")) continue;
-    const Json& cost = row["selection"][name];
-    sum["adaptations"] = sum["adaptations"].get<int64_t>() + cost["adaptations"].get<int64_t>();
-    for (const char* key : {"seconds", "flops"}) sum[key] = sum[key].get<double>() + cost[key].get<double>();
+    const Json& cost = At(At(row, "selection"), name);
+    sum["adaptations"] = sum["adaptations"].get<int64_t>() + At(cost, "adaptations").get<int64_t>();
+    for (const char* key : {"seconds", "flops"}) sum[key] = sum[key].get<double>() + At(cost, key).get<double>();
   }
   return sum;
 }
 
 // One row's candidates.
 void AddCandidates(const Json& row, Document* document) {
-  const Json& selection = row["selection"];
+  const Json& selection = At(row, "selection");
   std::vector<std::vector<TableCell>> rows;
-  for (const Json& candidate : selection["candidates"]) {
-    const Json& accuracy = candidate["accuracy"];
-    TableCell shown{Fixed(accuracy["mean"], 2)};
-    if (accuracy["sd"].is_number())
-      shown.small = absl::StrCat("± ", Fixed(accuracy["sd"], 2), " (n ", accuracy["n"].dump(), ")");
+  for (const Json& candidate : At(selection, "candidates")) {
+    const Json& accuracy = At(candidate, "accuracy");
+    TableCell shown{Fixed(At(accuracy, "mean"), 2)};
+    if (At(accuracy, "sd").is_number())
+      shown.small = absl::StrCat("± ", Fixed(At(accuracy, "sd"), 2), " (n ", At(accuracy, "n").dump(), ")");
     if (candidate.contains("failed")) {
-      shown.note = absl::StrCat(candidate["failed"].dump(), " failed: ", Text(candidate, "first_error"));
-    } else if (candidate["diverged"] > 0) {
-      shown.note = absl::StrCat(candidate["diverged"].dump(), " count with their last finite model");
+      shown.note = absl::StrCat(At(candidate, "failed").dump(), " failed: ", Text(candidate, "first_error"));
+    } else if (At(candidate, "diverged") > 0) {
+      shown.note = absl::StrCat(At(candidate, "diverged").dump(), " count with their last finite model");
     }
-    rows.push_back({{OptionsText(candidate["options"])},
+    rows.push_back({{OptionsText(At(candidate, "options"))},
                     shown,
-                    {candidate["options"] == selection["chosen"] ? "yes" : ""},
-                    {Fixed(candidate["seconds"], 1)},
-                    {absl::StrFormat("%.2f", candidate["flops"].get<double>() / 1e12)}});
+                    {At(candidate, "options") == At(selection, "chosen") ? "yes" : ""},
+                    {Fixed(At(candidate, "seconds"), 1)},
+                    {absl::StrFormat("%.2f", At(candidate, "flops").get<double>() / 1e12)}});
   }
   const std::string seed = selection.contains("meta_seed")
-                               ? absl::StrCat(", on meta-training ", selection["meta_seed"].dump(), " alone")
+                               ? absl::StrCat(", on meta-training ", At(selection, "meta_seed").dump(), " alone")
                                : "";
   document->Table(absl::StrCat(Text(row, "title"), seed),
                   {"Candidate", "Development accuracy, %", "Chosen", "Seconds", "TFLOP"}, rows, /*cards=*/true);
@@ -1140,33 +1187,31 @@ void AddSelections(const Json& result, Document* document) {
   document->Heading("How the settings were chosen");
   std::vector<std::vector<TableCell>> rows;
   const Json* any = nullptr;
-  for (const Json& row : result["rows"]) {
+  std::set<std::string> steps;
+  for (const Json& row : At(result, "rows")) {
     if (!row.contains("selection")) continue;
-    const Json& selection = row["selection"];
+    const Json& selection = At(row, "selection");
     any = &selection;
-    std::vector<std::string> grid;
-    for (const auto& [option, values] : selection["grid"].items()) {
-      grid.push_back(absl::StrCat(option, ": ", absl::StrJoin(values.get<std::vector<std::string>>(), ", ")));
-    }
+    steps.insert(At(selection, "steps").dump());
     TableCell chosen{"none", "", "", "every candidate failed"};
-    if (selection["chosen"].is_object()) chosen = {OptionsText(selection["chosen"])};
-    rows.push_back({RowName(row), {absl::StrJoin(grid, "; ")}, chosen});
-    for (TableCell& cell : CostCells(selection["cost"], selection["judged_cost"])) rows.back().push_back(cell);
+    if (At(selection, "chosen").is_object()) chosen = {OptionsText(At(selection, "chosen"))};
+    rows.push_back({RowName(row), {GridText(At(selection, "grid"))}, chosen});
+    for (TableCell& cell : CostCells(At(selection, "cost"), At(selection, "judged_cost"))) rows.back().push_back(cell);
   }
   rows.push_back({TableCell{"All"}, TableCell{}, TableCell{}});
   for (TableCell& cell : CostCells(SumOfCosts(result, "cost"), SumOfCosts(result, "judged_cost")))
     rows.back().push_back(cell);
   document->Text(absl::StrCat(
       "Before its test tasks, each of these rows was run on development tasks (",
-      absl::StrJoin((*any)["tasks"].get<std::vector<std::string>>(), ", "), " of suite ", Text(*any, "suite"),
+      absl::StrJoin(At(*any, "tasks").get<std::vector<std::string>>(), ", "), " of suite ", Text(*any, "suite"),
       IsOfFiles(result) ? "), made of training examples that are in no test set and no support set"
                         : "), which share no class and no text with the test tasks",
-      ", once with every combination of its grid: ", (*any)["draws"].dump(),
-      (*any)["draws"] == 1 ? " draw of " : " draws of ", (*any)["shots"].dump(), " examples a class, ",
-      (*any)["steps"].dump(),
-      " steps. The combination with the highest mean accuracy after the last step is the row's from there on; of equal "
+      ", once with every combination of its grid: ", At(*any, "draws").dump(),
+      At(*any, "draws") == 1 ? " draw of " : " draws of ", At(*any, "shots").dump(), " examples a class, ",
+      steps.size() == 1 ? absl::StrCat(*steps.begin(), " steps") : "each row with its own number of steps",
+      ". The combination with the highest mean accuracy after the last step is the row's from there on; of equal "
       "ones the earlier."));
-  if (result["quick"] == true)
+  if (At(result, "quick") == true)
     document->Text(
         "This quick run searches the grids on their first task and one draw only: the choice means nothing.");
   document->Table(
@@ -1174,7 +1219,7 @@ void AddSelections(const Json& result, Document* document) {
       "matrices, and what share that is of the runs that are judged. Meta-training is in neither.",
       {"Method", "Grid", "Chosen", "Adaptations", "Seconds", "TFLOP"}, rows, /*cards=*/true);
   document->FoldBegin("Every candidate");
-  for (const Json& row : result["rows"]) {
+  for (const Json& row : At(result, "rows")) {
     if (row.contains("selection")) AddCandidates(row, document);
   }
   document->FoldEnd();
@@ -1182,17 +1227,17 @@ void AddSelections(const Json& result, Document* document) {
 
 void AddParameters(const Json& result, Document* document) {
   std::vector<std::vector<TableCell>> rows;
-  for (const Json& row : result["rows"]) {
-    if (!row.contains("parameters") || row["parameters"].is_null()) continue;
-    const Json& counts = row["parameters"];
-    const double backbone = std::max(1.0, counts["backbone"].get<double>());
+  for (const Json& row : At(result, "rows")) {
+    if (!row.contains("parameters") || At(row, "parameters").is_null()) continue;
+    const Json& counts = At(row, "parameters");
+    const double backbone = std::max(1.0, At(counts, "backbone").get<double>());
     rows.push_back({RowName(row)});
     for (const char* name : {"per_task", "head", "meta"}) {
-      TableCell cell{Grouped(counts[name].get<int64_t>())};
-      cell.small = absl::StrFormat("%.3f %%", 100 * counts[name].get<double>() / backbone);
+      TableCell cell{Grouped(At(counts, name).get<int64_t>())};
+      cell.small = absl::StrFormat("%.3f %%", 100 * At(counts, name).get<double>() / backbone);
       rows.back().push_back(cell);
     }
-    rows.back().push_back({Grouped(counts["backbone"].get<int64_t>())});
+    rows.back().push_back({Grouped(At(counts, "backbone").get<int64_t>())});
   }
   if (rows.empty()) return;
   document->Heading("Parameters");
@@ -1205,18 +1250,18 @@ void AddParameters(const Json& result, Document* document) {
 void AddMetaTraining(const Json& result, Document* document) {
   std::vector<std::vector<TableCell>> rows, each;
   bool orders = false, events = false;
-  for (const Json& row : result["rows"]) {
+  for (const Json& row : At(result, "rows")) {
     if (!row.contains("meta_training")) continue;
     std::vector<double> first, last;
     Json tasks;
     int64_t failed = 0;
-    for (const Json& one : row["meta_training"]) {
+    for (const Json& one : At(row, "meta_training")) {
       each.push_back({RowName(row),
-                      {one["seed"].dump()},
-                      {one["steps"].dump()},
-                      {DurationText(one["seconds"].get<double>())},
-                      {Fixed(one["first_loss"], 3)},
-                      {Fixed(one["last_loss"], 3)}});
+                      {At(one, "seed").dump()},
+                      {At(one, "steps").dump()},
+                      {DurationText(At(one, "seconds").get<double>())},
+                      {Fixed(At(one, "first_loss"), 3)},
+                      {Fixed(At(one, "last_loss"), 3)}});
       events = events || !Text(one, "events").empty();
       if (one.contains("order")) {
         each.back()[1].note = Text(one, "order");
@@ -1227,18 +1272,18 @@ void AddMetaTraining(const Json& result, Document* document) {
         ++failed;
         continue;
       }
-      if (one.contains("tasks") && one["tasks"].is_number()) tasks = one["tasks"];
-      if (one["first_loss"].is_number()) first.push_back(one["first_loss"]);
-      if (one["last_loss"].is_number()) last.push_back(one["last_loss"]);
+      if (one.contains("tasks") && At(one, "tasks").is_number()) tasks = At(one, "tasks");
+      if (At(one, "first_loss").is_number()) first.push_back(At(one, "first_loss"));
+      if (At(one, "last_loss").is_number()) last.push_back(At(one, "last_loss"));
     }
     TableCell seconds{"–"};
     if (row.contains("meta_training_median_seconds")) {
-      const double median = row["meta_training_median_seconds"];
+      const double median = At(row, "meta_training_median_seconds");
       seconds.text = DurationText(median);
       if (tasks.is_number() && tasks > 0)
         seconds.small = absl::StrFormat("%.2f s a task", median / tasks.get<double>());
     }
-    TableCell count{absl::StrCat(row["meta_training"].size())};
+    TableCell count{absl::StrCat(At(row, "meta_training").size())};
     if (failed > 0) count.note = absl::StrCat(failed, " failed");
     rows.push_back({RowName(row),
                     count,
@@ -1249,7 +1294,7 @@ void AddMetaTraining(const Json& result, Document* document) {
   }
   if (rows.empty()) return;
   document->Heading("Meta-training");
-  const std::string shapes = Text(result["protocol"], "meta_train_tasks");
+  const std::string shapes = Text(At(result, "protocol"), "meta_train_tasks");
   if (!shapes.empty()) document->Text(absl::StrCat("Episodes of meta-training: ", shapes, "."));
   document->Table(
       "Times are medians over the meta-trainings, of a whole one on one core. Query losses are means over the first "
@@ -1275,7 +1320,8 @@ void AddReasons(const Json& result, Document* document) {
   document->Text(
       "The expected values were written down before the run, from earlier runs of our own on other draws. A cell is "
       "REPRODUCED "
-      "when the 90 % interval of ours minus expected (Welch) lies within the margin, NOT_REPRODUCED when it lies "
+      "when the 90 % interval of ours minus expected (Welch's, widened until its error rate holds) lies within the "
+      "margin, NOT_REPRODUCED when it lies "
       "wholly outside, on either side, "
       "INCONCLUSIVE when it straddles the margin or there is only one run, and NOT_ATTEMPTED with a reason otherwise. "
       "A failed run "
@@ -1298,39 +1344,40 @@ void AddReasons(const Json& result, Document* document) {
         "on "
         "the same episodes are no certainty.");
   }
-  const std::string not_comparable = Text(result["protocol"], "not_comparable");
+  const std::string not_comparable = Text(At(result, "protocol"), "not_comparable");
   if (!not_comparable.empty())
     document->Text(absl::StrCat("The paper's own numbers stand beside ours as NOT_COMPARABLE: ", not_comparable));
   std::vector<std::vector<TableCell>> margins;
-  for (const Json& column : result["columns"]) {
-    const bool relative = column["margin_is_relative"] == true;
+  for (const Json& column : At(result, "columns")) {
+    const bool relative = At(column, "margin_is_relative") == true;
     TableCell margin{"not judged"};
-    if (column["margin"].is_number()) {
-      margin.text = relative ? absl::StrFormat("± %g %%", 100 * column["margin"].get<double>())
-                             : absl::StrFormat("± %g", column["margin"].get<double>());
+    if (At(column, "margin").is_number()) {
+      margin.text = relative ? absl::StrFormat("± %g %%", 100 * At(column, "margin").get<double>())
+                             : absl::StrFormat("± %g", At(column, "margin").get<double>());
     }
     margins.push_back({{Text(column, "title")},
                        margin,
-                       {column["margin"].is_number() ? Text(column, "margin_reason") : Text(column, "not_judged")},
+                       {At(column, "margin").is_number() ? Text(column, "margin_reason") : Text(column, "not_judged")},
                        {Text(column, "note")}});
   }
   document->FoldBegin("Margins and their reasons");
   document->Table("", {"Column", "Margin", "Reason", "What it is"}, margins, /*cards=*/true);
   document->FoldEnd();
   std::vector<std::vector<TableCell>> verdicts;
-  for (const Json& row : result["rows"]) {
-    for (const Json& column : result["columns"]) {
-      const Json& cell = At(row["cells"], Text(column, "id"));
+  for (const Json& row : At(result, "rows")) {
+    for (const Json& column : At(result, "columns")) {
+      const Json& cell = At(At(row, "cells"), Text(column, "id"));
       if (!cell.is_object()) continue;
       TableCell verdict;
       verdict.badge = Text(cell, "verdict");
-      TableCell expected{Fixed(cell["expected"], column.value("decimals", 1))};
+      TableCell expected{Fixed(At(cell, "expected"), column.value("decimals", 1))};
       expected.note = Text(cell, "expected_source");
       TableCell why{Text(cell, "why")};
       if (At(cell, "holm_p").is_number()) {
-        why.note = absl::StrFormat("over the whole table (Holm) p = %.2g", cell["holm_p"].get<double>());
+        why.note = absl::StrFormat("over the whole table (Holm) p = %.2g", At(cell, "holm_p").get<double>());
         if (At(cell, "survives_holm").is_boolean() && Text(cell, "verdict") != "INCONCLUSIVE")
-          absl::StrAppend(&why.note, cell["survives_holm"] == true ? ": the verdict stands" : ": it would not stand");
+          absl::StrAppend(&why.note,
+                          At(cell, "survives_holm") == true ? ": the verdict stands" : ": it would not stand");
       }
       verdicts.push_back({RowName(row), {ColumnTitle(result, column)}, verdict, why, expected});
       verdicts.back()[0].note.clear();
@@ -1340,18 +1387,23 @@ void AddReasons(const Json& result, Document* document) {
   document->Table("", {"Method", "Column", "Verdict", "Why", "Expected"}, verdicts, /*cards=*/true);
   document->FoldEnd();
   std::vector<std::vector<TableCell>> settings;
-  for (const Json& row : result["rows"]) {
+  for (const Json& row : At(result, "rows")) {
     if (!row.contains("options")) continue;
     settings.push_back({RowName(row),
                         {Text(row, "method")},
                         {Text(row, "head") == "ZERO" ? "zero" : "prototypes"},
-                        {row["options"].empty() ? "defaults" : OptionsText(row["options"])},
+                        {At(row, "options").empty() ? "defaults" : OptionsText(At(row, "options"))},
                         {Text(row, "options_reason")}});
     settings.back()[0].note = Text(row, "note");
-    if (At(row, "meta_steps").is_number() && row["meta_steps"] > 0)
-      settings.back()[1].note = absl::StrCat(row["meta_steps"].dump(), " meta-steps");
-    if (row.contains("selection") && row["selection"]["chosen"].is_object())
-      settings.back()[3].note = absl::StrCat("chosen: ", OptionsText(row["selection"]["chosen"]));
+    std::vector<std::string> steps;
+    if (At(row, "meta_steps").is_number()) steps.push_back(absl::StrCat(At(row, "meta_steps").dump(), " meta-steps"));
+    if (At(row, "steps").is_number()) steps.push_back(absl::StrCat(At(row, "steps").dump(), " steps"));
+    settings.back()[1].note = absl::StrJoin(steps, ", ");
+    if (At(At(row, "selection"), "chosen").is_object()) {
+      settings.back()[3].note = absl::StrCat("chosen: ", OptionsText(At(At(row, "selection"), "chosen")));
+    } else if (!At(row, "grid").empty()) {
+      settings.back()[3].note = absl::StrCat("grid: ", GridText(At(row, "grid")));
+    }
   }
   if (settings.empty()) return;
   document->FoldBegin("Settings of every row");
@@ -1423,6 +1475,8 @@ void AddData(const Json& result, Document* document) {
   document->List(missing);
 }
 
+std::string SettingText(const std::string& name, const Json& value);
+
 // "5, 6 to 10", "shots 1, 5, 16; episodes 10"
 std::string ValueText(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
@@ -1433,10 +1487,16 @@ std::string ValueText(const Json& value) {
   }
   if (!value.is_object()) return value.dump();
   for (const auto& [name, one] : value.items()) {
-    const std::string text = ValueText(one);
+    const std::string text = SettingText(name, one);
     if (!text.empty()) parts.push_back(absl::StrCat(absl::StrReplaceAll(name, {{"_", " "}}), " ", text));
   }
   return absl::StrJoin(parts, "; ");
+}
+
+std::string SettingText(const std::string& name, const Json& value) {
+  if (name == "batch_size" && value == 0) return "the whole support set";
+  if (name == "shots" && value == 0) return "all of the training split";
+  return ValueText(value);
 }
 
 std::string FromTo(int64_t first, int64_t count) {
@@ -1446,7 +1506,7 @@ std::string FromTo(int64_t first, int64_t count) {
 
 // Every number of the profile, under its own name.
 std::vector<std::pair<std::string, std::string>> ProtocolItems(const Json& result) {
-  const Json& protocol = result["protocol"];
+  const Json& protocol = At(result, "protocol");
   std::vector<std::pair<std::string, std::string>> items;
   const std::map<std::string, std::string> kTitles = {{"data", "Tasks"},
                                                       {"backbone", "Encoder"},
@@ -1461,18 +1521,16 @@ std::vector<std::pair<std::string, std::string>> ProtocolItems(const Json& resul
     if (name == "not_comparable" || name == "first_draw" || name == "first_meta_seed") continue;
     if (name == "subset_note" && IsMeasured(result)) continue;  // stands with the run
     if (value.is_number() && !says_numbers) continue;
-    std::string text = ValueText(value);
+    std::string text = SettingText(name, value);
     if (name == "draws")
-      text = FromTo(At(protocol, "first_draw").is_number() ? protocol["first_draw"].get<int64_t>() : 0, value);
+      text = FromTo(At(protocol, "first_draw").is_number() ? At(protocol, "first_draw").get<int64_t>() : 0, value);
     if (name == "meta_seeds" && value != 0) {
-      text =
-          FromTo(At(protocol, "first_meta_seed").is_number() ? protocol["first_meta_seed"].get<int64_t>() : 0, value);
+      text = FromTo(At(protocol, "first_meta_seed").is_number() ? At(protocol, "first_meta_seed").get<int64_t>() : 0,
+                    value);
     }
-    if (name == "batch_size" && value == 0) text = "the whole support set";
-    if (name == "shots" && value == 0) text = "all of the training split";
     if (text.empty()) continue;
     std::string title = absl::StrReplaceAll(name, {{"_", " "}});
-    title[0] = absl::ascii_toupper(title[0]);
+    if (!title.empty()) title[0] = absl::ascii_toupper(title[0]);
     const auto known = kTitles.find(name);
     items.emplace_back(known != kTitles.end() ? known->second
                        : name == "draws"      ? "Draws of the support sets"
@@ -1522,25 +1580,26 @@ void AddRerun(const Json& result, Document* document) {
 void AddRun(const Json& result, Document* document) {
   document->Heading("The run");
   std::vector<std::pair<std::string, std::string>> items;
-  if (IsMeasured(result)) items.emplace_back("Took", DurationText(result["seconds"].get<double>()));
+  if (IsMeasured(result)) items.emplace_back("Took", DurationText(At(result, "seconds").get<double>()));
   if (HasSelections(result)) {
     const Json cost = SumOfCosts(result, "cost");
-    items.emplace_back("Choosing settings", absl::StrCat(cost["adaptations"].dump(), " adaptations, ",
-                                                         DurationText(cost["seconds"].get<double>()), " of one core"));
+    items.emplace_back("Choosing settings",
+                       absl::StrCat(At(cost, "adaptations").dump(), " adaptations, ",
+                                    DurationText(At(cost, "seconds").get<double>()), " of one core"));
   }
-  if (IsMeasured(result) && !Text(result["protocol"], "subset_note").empty())
-    items.emplace_back("Left out", Text(result["protocol"], "subset_note"));
+  if (IsMeasured(result) && !Text(At(result, "protocol"), "subset_note").empty())
+    items.emplace_back("Left out", Text(At(result, "protocol"), "subset_note"));
   std::set<std::string> not_attempted;
-  for (const Json& row : result["rows"]) {
+  for (const Json& row : At(result, "rows")) {
     if (row.contains("not_attempted")) not_attempted.insert(Text(row, "not_attempted"));
   }
   for (const std::string& why : not_attempted) items.emplace_back("Not attempted", why);
-  for (const auto& [name, value] : result["environment"].items()) {
+  for (const auto& [name, value] : At(result, "environment").items()) {
     items.emplace_back(name, name == "peak_rss_bytes" ? absl::StrFormat("%.2f GB", value.get<double>() / 1e9)
                              : value.is_string()      ? value.get<std::string>()
                                                       : value.dump());
   }
-  for (const Json& input : result["inputs"]) {
+  for (const Json& input : At(result, "inputs")) {
     items.emplace_back("Input", absl::StrCat(Text(input, "name"), " `", Text(input, "sha256"), "`"));
   }
   document->List(items);
@@ -1602,21 +1661,22 @@ absl::Status WriteReport(const Json& result, const std::string& folder) {
 std::string ReportText(const Json& result) {
   std::string text = absl::StrCat(Text(result, "title"), ", profile ", Text(result, "profile"), "\n\n");
   std::vector<std::vector<std::string>> rows(1, {"method"});
-  for (const Json& column : result["columns"]) {
-    if (column["in_paper"] == true) rows[0].push_back(ColumnTitle(result, column));
+  for (const Json& column : At(result, "columns")) {
+    if (At(column, "in_paper") == true) rows[0].push_back(ColumnTitle(result, column));
   }
-  for (const Json& row : result["rows"]) {
+  for (const Json& row : At(result, "rows")) {
     rows.push_back({Text(row, "title")});
-    for (const Json& column : result["columns"]) {
-      if (column["in_paper"] != true) continue;
-      const Json& cell = At(row["cells"], Text(column, "id"));
+    for (const Json& column : At(result, "columns")) {
+      if (At(column, "in_paper") != true) continue;
+      const Json& cell = At(At(row, "cells"), Text(column, "id"));
       rows.back().push_back(
-          !cell.is_object() || cell["n"] == 0
-              ? absl::StrCat(cell.is_object() && cell.contains("part")
-                                 ? absl::StrCat("(", Fixed(cell["part"]["mean"], column.value("decimals", 1)), ") ")
-                                 : "",
-                             Text(cell, "verdict"))
-              : absl::StrCat(Fixed(cell["mean"], column.value("decimals", 1)), " ", Text(cell, "verdict")));
+          !cell.is_object() || At(cell, "n") == 0
+              ? absl::StrCat(
+                    cell.is_object() && cell.contains("part")
+                        ? absl::StrCat("(", Fixed(At(At(cell, "part"), "mean"), column.value("decimals", 1)), ") ")
+                        : "",
+                    Text(cell, "verdict"))
+              : absl::StrCat(Fixed(At(cell, "mean"), column.value("decimals", 1)), " ", Text(cell, "verdict")));
     }
   }
   std::vector<size_t> widths(rows[0].size());
@@ -1630,9 +1690,9 @@ std::string ReportText(const Json& result) {
     absl::StrAppend(&text, absl::StripTrailingAsciiWhitespace(line), "\n");
   }
   absl::StrAppend(&text, "\n", Text(result, "headline"), "\n");
-  for (const Json& row : result["rows"]) {
+  for (const Json& row : At(result, "rows")) {
     if (!row.contains("selection")) continue;
-    const Json& chosen = row["selection"]["chosen"];
+    const Json& chosen = At(At(row, "selection"), "chosen");
     absl::StrAppend(&text, "chosen on development tasks: ", Text(row, "title"), ", ",
                     chosen.is_object() ? OptionsText(chosen) : "nothing, every candidate failed", "\n");
   }

@@ -7,11 +7,14 @@
 #include <vector>
 
 #include "gbmoa/base/file.h"
+#include "gbmoa/base/runfiles.h"
 #include "gbmoa/base/testing.h"
 #include "glog/logging.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "repro/figure.h"
+#include "repro/result.h"
+#include "repro/table.h"
 
 namespace gbmoa {
 namespace {
@@ -173,6 +176,18 @@ TEST_F(ReportTest, NumbersOfTasks) {
   EXPECT_THAT(markdown_, HasSubstr("| LoRA & \"co\" | 47.5 [-47.8, 142.8] | 1.5 | 2 |"));
 }
 
+TEST_F(ReportTest, RowsMayHaveMarksOfTheirOwn) {
+  result_["rows"][1]["curves"]["glue_1"] = {{"marks", {0, 5}}, {"mean", {60, 61}}, {"sd", {1, 2}},
+                                            {"low", {50, 51}}, {"high", {70, 71}}, {"n", 2}};
+  result_["protocol"]["marks"] = {0, 5, 10};
+  Write();
+  EXPECT_THAT(markdown_, HasSubstr("| Method | step 0 | step 5 | step 10 |"));
+  EXPECT_THAT(markdown_, HasSubstr("| LoRA & \"co\" | 50.0 ± 1.0 | – | 70.5 ± 1.5 |"));
+  EXPECT_THAT(markdown_, HasSubstr("| 60.0 ± 1.0 | 61.0 ± 2.0 | – |"));
+  if (!HaveGnuplot()) GTEST_SKIP() << "gnuplot is not installed";
+  EXPECT_THAT(Read("figures/curve_glue_1.gnuplot"), HasSubstr("'0' 0, '5' 1, '10' 2"));
+}
+
 TEST_F(ReportTest, Aggregates) {
   Write();
   EXPECT_THAT(markdown_, HasSubstr("GLUE (subsets) without record, 2 tasks, 2 draws"));
@@ -216,25 +231,39 @@ TEST_F(ReportTest, ThePageNeedsNothingAndIsWellFormed) {
 
 // The paper's numbers, the profile's, the reason and the command, and nothing that would need a run.
 TEST_F(ReportTest, APageOfWhatWasNotAttemptedIsComplete) {
-  result_["not_attempted"] = "HARDWARE: needs four GPUs; none was found";
-  for (Json& row : result_["rows"]) {
-    for (const char* key : {"tasks", "curves"}) row.erase(key);
+  const absl::StatusOr<std::string> path = RunfilePath("gbmoa/repro/tables/table1.textproto");
+  ASSERT_THAT(path, IsOk());
+  const absl::StatusOr<TableDefinition> definition = LoadTable(*path);
+  ASSERT_THAT(definition, IsOk());
+  absl::StatusOr<Profile> profile = ResolveProfile(definition->table, "4xa100", {});
+  ASSERT_THAT(profile, IsOk());
+  profile->mutable_not_attempted()->add_reasons(HARDWARE);
+  profile->mutable_not_attempted()->set_why("needs four GPUs; none was found");
+  for (RowSettings& settings : *profile->mutable_rows()) {
+    if (settings.row() == "gbmoa") settings.set_meta_steps(1000);
   }
-  result_["rows"][0]["cells"]["accuracy"].update(
-      {{"mean", nullptr}, {"sd", nullptr}, {"n", 0}, {"verdict", "NOT_ATTEMPTED"}, {"why", "HARDWARE: needs"}});
-  for (const char* key : {"comparisons", "aggregates", "holm", "data", "split"}) result_.erase(key);
-  result_["rows"][0]["meta_steps"] = 1000;
-  result_["protocol"]["few_shot"] = {{"shots", {1, 5}}, {"episodes", 12}};
+  RunContext context;
+  context.command = "bazel run --config=4xa100 //repro:table1";
+  result_ = BuildResult(*definition, *profile, context, nullptr);
+  result_["table"] = "small";
   Write();
   EXPECT_THAT(markdown_, HasSubstr("Nothing was run. HARDWARE: needs four GPUs; none was found"));
-  EXPECT_THAT(markdown_, HasSubstr("| LoRA & \"co\" | –<br>NOT_ATTEMPTED<br>expected 70.0 · paper 84.3 |"));
+  EXPECT_THAT(markdown_, HasSubstr("| GB-MOA | –<br>NOT_ATTEMPTED<br>paper 91.8 |"));
   EXPECT_THAT(markdown_, HasSubstr("## What this profile would run"));
-  EXPECT_THAT(markdown_, HasSubstr("- Encoder: An encoder."));
-  EXPECT_THAT(markdown_, HasSubstr("- Steps: 10"));
-  EXPECT_THAT(markdown_, HasSubstr("- Few shot: shots 1, 5; episodes 12"));
-  EXPECT_THAT(markdown_, HasSubstr("- Suite GLUE: glue/qnli, glue/cola, superglue/record"));
-  EXPECT_THAT(markdown_, HasSubstr("1000 meta-steps"));
-  EXPECT_THAT(markdown_, HasSubstr("- Command: `bazel run --config=glue //repro:small -- --data_root=DIR`"));
+  EXPECT_THAT(markdown_, HasSubstr("- Encoder: RoBERTa-large"));
+  EXPECT_THAT(markdown_, HasSubstr("- Steps: 1000"));
+  EXPECT_THAT(markdown_, HasSubstr("- Examples a class: all of the training split"));
+  EXPECT_THAT(markdown_, HasSubstr("- Grid: suite development; tasks glue/mrpc@development, "));
+  EXPECT_THAT(markdown_, HasSubstr("- Few shot: shots 1, 5, 16; episodes 90; first episode 0; steps 80; batch size 32; "
+                                   "marks 0, 5, 80"));
+  EXPECT_THAT(markdown_, HasSubstr("- File world: max tokens 256; development examples 1000; "));
+  EXPECT_THAT(markdown_, HasSubstr("few shot tasks fewshot/ag_news, "));
+  EXPECT_THAT(markdown_, HasSubstr("few shot seeds 13, 21, 42, 87, 100"));
+  EXPECT_THAT(markdown_, HasSubstr("- Needs: encoder roberta-large; gpus 4; gpu A100"));
+  EXPECT_THAT(markdown_, HasSubstr("- Suite GLUE: glue/cola, glue/sst2"));
+  EXPECT_THAT(markdown_, HasSubstr("| gbmoa<br>1000 meta-steps, 80 steps | prototypes |"));
+  EXPECT_THAT(markdown_, HasSubstr("lora_rank = 8<br>grid: learning_rate: 1e-5, 5e-5, 1e-4 |"));
+  EXPECT_THAT(markdown_, HasSubstr("- Command: `bazel run --config=4xa100 //repro:table1`"));
   EXPECT_THAT(markdown_, Not(HasSubstr("Cost against accuracy")));
   EXPECT_EQ(Unbalanced(html_), "");
 }

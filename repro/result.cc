@@ -25,14 +25,12 @@ using CellMap = std::map<std::pair<std::string, int>, const Cell*>;  // task, dr
 
 // nullptr if there is none.
 const TaskFacts* FindTask(const TableRun& run, const std::string& name) {
-  for (const TaskFacts& task : run.tasks) {
-    if (task.name == name) return &task;
+  for (const std::vector<TaskFacts>* tasks : {&run.tasks, &run.left_out_tasks}) {
+    for (const TaskFacts& task : *tasks) {
+      if (task.name == name) return &task;
+    }
   }
   return nullptr;
-}
-
-bool HasMetric(const TaskFacts& task, const std::string& metric) {
-  return std::count(task.metrics.begin(), task.metrics.end(), metric) > 0;
 }
 
 std::vector<std::string> SuiteTasks(const TableRun& run, const std::string& suite,
@@ -48,18 +46,26 @@ std::vector<std::string> SuiteTasks(const TableRun& run, const std::string& suit
   return SuiteTasks(run, suite, [](const TaskFacts&) { return true; });
 }
 
-// The tasks that a column is a mean over. Of one that is missing there is no mean.
-std::vector<std::string> ColumnTasks(const TableRun& run, const Column& column) {
+// The tasks that a column is a mean over, run or not. Of one that is missing there is no mean.
+std::vector<std::string> ColumnTasks(const Profile& profile, const TableRun& run, const Column& column) {
   if (!column.tasks().empty()) return {column.tasks().begin(), column.tasks().end()};
-  if (column.measure() == Column::MACRO_F1)
-    return SuiteTasks(run, column.suite(), [](const TaskFacts& task) { return HasMetric(task, "macro_f1"); });
   if (column.measure() == Column::PARAMETERS_PERCENT) {
     // The same for all tasks, so that those that are there tell it.
     std::vector<std::string> tasks =
         SuiteTasks(run, column.suite(), [](const TaskFacts& task) { return task.missing.empty(); });
     if (!tasks.empty()) return tasks;
   }
-  return SuiteTasks(run, column.suite());
+  std::vector<std::string> tasks = SuiteTasks(run, column.suite());
+  for (const Suite& suite : profile.suite_tasks()) {
+    if (suite.name() == column.suite()) tasks.assign(suite.tasks().begin(), suite.tasks().end());
+  }
+  if (column.measure() != Column::MACRO_F1) return tasks;
+  const auto not_scored = [&run](const std::string& name) {
+    const TaskFacts* const task = FindTask(run, name);
+    return task != nullptr && std::count(task->metrics.begin(), task->metrics.end(), "macro_f1") == 0;
+  };
+  tasks.erase(std::remove_if(tasks.begin(), tasks.end(), not_scored), tasks.end());
+  return tasks;
 }
 
 // All runs of one row on some tasks.
@@ -78,6 +84,15 @@ class RowRuns {
   const Cell* Find(const std::string& task, int draw) const {
     const auto found = cells_.find({task, draw});
     return found == cells_.end() ? nullptr : found->second;
+  }
+
+  // The steps at which models were scored; empty if none was.
+  std::set<int> Marks() const {
+    std::set<int> marks;
+    for (const auto& [key, cell] : cells_) {
+      for (const CurvePoint& point : cell->run.curve) marks.insert(point.step);
+    }
+    return marks;
   }
 
   // Why there is no mean over the tasks; empty if they have all been run, well or not.
@@ -327,7 +342,7 @@ struct CellValues {
   std::vector<double> episodes;  // of few-shot accuracy: one an episode, the mean over its repetitions
   std::string failed;            // what failed, or empty
   int64_t failures = 0;
-  std::string not_attempted;  // why there are no values; else empty
+  std::string not_attempted;        // why there are no values; else empty
   std::vector<double> part_values;  // where some tasks were not run: of the others
   size_t part_tasks = 0, all_tasks = 0;
 };
@@ -368,7 +383,7 @@ CellValues MeasureCell(const Table& table, const Profile& profile, const Row& ro
     cell.episodes = grid.EpisodeMeans();
     return cell;
   }
-  const std::vector<std::string> tasks = ColumnTasks(run, column);
+  const std::vector<std::string> tasks = ColumnTasks(profile, run, column);
   const RowRuns runs(run, row.id(), tasks), ratio_runs(run, table.ratio_row(), tasks);
   cell.not_attempted = runs.NotAttempted();
   if (cell.not_attempted.empty() && column.measure() == Column::WALL_RATIO)
@@ -516,8 +531,17 @@ Json MakeCell(const Table& table, const Profile& profile, const Row& row, const 
   return cell;
 }
 
+// NaN if there is none.
+double AccuracyAt(const std::vector<CurvePoint>& curve, int step) {
+  for (const CurvePoint& point : curve) {
+    if (point.step == step) return 100 * point.accuracy;
+  }
+  return NAN;
+}
+
 // Mean accuracy at each mark over those tasks of the suite that have been run, with spread and interval over the draws.
-Json Curve(const TableRun& run, const Profile& profile, const std::string& row, const std::string& suite) {
+// The marks are the row's: with steps of its own it has others than the profile.
+Json Curve(const TableRun& run, const std::string& row, const std::string& suite) {
   std::vector<std::string> missing;
   const std::vector<std::string> tasks = SuiteTasks(run, suite, [&](const TaskFacts& task) {
     if (!task.missing.empty()) missing.push_back(task.name);
@@ -527,24 +551,24 @@ Json Curve(const TableRun& run, const Profile& profile, const std::string& row, 
   Json curve = {{"marks", Json::array()}, {"mean", Json::array()}, {"sd", Json::array()},
                 {"low", Json::array()},   {"high", Json::array()}, {"n", 0}};
   if (!missing.empty()) curve["missing"] = missing;
-  for (int i = 0; i < profile.marks_size(); ++i) {
+  for (const int mark : runs.Marks()) {
     std::vector<double> values;
     for (const int draw : runs.draws()) {
       const std::optional<double> value =
-          runs.Mean(draw, [&](const Cell& cell) { return 100 * cell.run.curve.at(i).accuracy; });
+          runs.Mean(draw, [mark](const Cell& cell) { return AccuracyAt(cell.run.curve, mark); });
       if (value.has_value()) values.push_back(*value);
     }
     if (values.empty()) return Json();
     const Summary summary = Summarize(values);
     const DifferenceInterval interval = MeanInterval(summary, kConfidence);
-    curve["marks"].push_back(profile.marks(i));
+    curve["marks"].push_back(mark);
     curve["mean"].push_back(summary.mean);
     curve["sd"].push_back(summary.n > 1 ? Json(summary.sd) : Json());
     curve["low"].push_back(summary.n > 1 ? Json(interval.low) : Json());
     curve["high"].push_back(summary.n > 1 ? Json(interval.high) : Json());
     curve["n"] = summary.n;
   }
-  return curve;
+  return curve["n"] == 0 ? Json() : curve;
 }
 
 Json RowTasks(const TableRun& run, const std::string& row) {
@@ -614,10 +638,10 @@ Json CostToJson(const Cost& cost) {
 // How the row's grid was decided. `judged` is what the row's own cells cost.
 Json SelectionToJson(const Profile& profile, const Selection& selection, const Cost& judged) {
   const Grid& grid = profile.grid();
+  const RowSettings& settings = *FindRowSettings(profile, selection.row);
+  const int own_steps = settings.steps();
   Json json = {{"grid", Json::object()}, {"suite", grid.suite()}};
-  for (const GridOption& option : FindRowSettings(profile, selection.row)->grid()) {
-    json["grid"][option.option()] = option.values();
-  }
+  for (const GridOption& option : settings.grid()) json["grid"][option.option()] = option.values();
   std::vector<std::string> tasks;  // those that were run: a quick run has one
   for (const Cell& cell : selection.candidates[0].cells) {
     if (tasks.empty() || tasks.back() != cell.task) tasks.push_back(cell.task);
@@ -626,7 +650,7 @@ Json SelectionToJson(const Profile& profile, const Selection& selection, const C
                {"first_draw", grid.first_draw()},
                {"draws", grid.draws()},
                {"shots", grid.shots()},
-               {"steps", grid.steps()},
+               {"steps", own_steps > 0 ? own_steps : grid.steps()},
                {"batch_size", profile.batch_size()}});
   if (const int meta_seed = selection.candidates[0].cells[0].meta_seed; meta_seed >= 0) json["meta_seed"] = meta_seed;
   Cost cost;
@@ -691,6 +715,9 @@ Json MakeRow(const TableDefinition& definition, const Profile& profile, const Ro
     }
     json["options"] = options;
     json["options_reason"] = settings->options_reason();
+    for (const GridOption& option : settings->grid()) json["grid"][option.option()] = option.values();
+    if (settings->steps() > 0) json["steps"] = settings->steps();
+    if (settings->meta_steps() > 0) json["meta_steps"] = settings->meta_steps();
     if (selection != nullptr)
       json["selection"] =
           SelectionToJson(profile, *selection, JudgedCost(HasFewShotColumns(table, profile.name()), *run, row.id()));
@@ -702,7 +729,7 @@ Json MakeRow(const TableDefinition& definition, const Profile& profile, const Ro
   if (run == nullptr || !not_attempted.empty()) return json;
   json["tasks"] = RowTasks(*run, row.id());
   json["parameters"] = RowParameters(*run, row.id());
-  for (const std::string& suite : profile.suites()) json["curves"][suite] = Curve(*run, profile, row.id(), suite);
+  for (const std::string& suite : profile.suites()) json["curves"][suite] = Curve(*run, row.id(), suite);
   std::vector<double> seconds;
   for (const MetaTraining& training : run->meta_trainings) {
     if (training.row != row.id()) continue;
@@ -767,7 +794,7 @@ std::optional<Json> Compare(const Profile& profile, const TableRun& run, const E
   }
   const char* const measure = ComparedMeasure(column);
   if (measure == nullptr) return std::nullopt;
-  const std::vector<std::string> tasks = ColumnTasks(run, column);
+  const std::vector<std::string> tasks = ColumnTasks(profile, run, column);
   const RowRuns ours(run, row, tasks), theirs(run, to, tasks);
   std::vector<double> a, b;
   for (const int draw : ours.draws()) {
@@ -987,6 +1014,41 @@ class FewShotTable {
   const Episodes episodes_;
 };
 
+// The settings that only some profiles have; what is 0 is left open and not said.
+void AddParts(const Profile& profile, Json* protocol) {
+  if (profile.has_grid()) {
+    const Grid& grid = profile.grid();
+    (*protocol)["grid"] = {{"suite", grid.suite()}, {"tasks", grid.tasks()}, {"first_draw", grid.first_draw()},
+                           {"draws", grid.draws()}, {"shots", grid.shots()}, {"steps", grid.steps()}};
+  }
+  if (profile.has_few_shot()) {
+    const FewShot& few_shot = profile.few_shot();
+    (*protocol)["few_shot"] = {
+        {"shots", few_shot.shots()}, {"episodes", few_shot.episodes()},     {"first_episode", few_shot.first_episode()},
+        {"steps", few_shot.steps()}, {"batch_size", few_shot.batch_size()}, {"marks", few_shot.marks()}};
+  }
+  if (profile.has_file_world()) {
+    const FileWorld& world = profile.file_world();
+    Json& json = (*protocol)["file_world"] = Json::object();
+    const std::pair<const char*, int> kSizes[] = {{"max_test_examples", world.max_test_examples()},
+                                                  {"max_tokens", world.max_tokens()},
+                                                  {"development_examples", world.development_examples()},
+                                                  {"max_query_examples", world.max_query_examples()}};
+    for (const auto& [name, size] : kSizes) {
+      if (size > 0) json[name] = size;
+    }
+    json["pairs"] = FileWorld::TaskConfigEncoding_Name(world.pairs());
+    if (world.few_shot_tasks_size() > 0) json["few_shot_tasks"] = world.few_shot_tasks();
+    if (world.few_shot_seeds_size() > 0) json["few_shot_seeds"] = world.few_shot_seeds();
+  }
+  if (!profile.has_needs()) return;
+  const Needs& needs = profile.needs();
+  Json& json = (*protocol)["needs"] = Json::object();
+  if (!needs.encoder().empty()) json["encoder"] = needs.encoder();
+  if (needs.gpus() > 0) json["gpus"] = needs.gpus();
+  if (!needs.gpu().empty()) json["gpu"] = needs.gpu();
+}
+
 Json CountsToJson(const VerdictCounts& counts) {
   return {{"reproduced", counts.reproduced},
           {"inconclusive", counts.inconclusive},
@@ -1056,6 +1118,7 @@ Json BuildResult(const TableDefinition& definition, const Profile& profile, cons
                         {"marks", profile.marks()},
                         {"ratio_row", table.ratio_row()},
                         {"world", WorldOf(profile)}};
+  AddParts(profile, &result["protocol"]);
   for (const Suite& suite : profile.suite_tasks())
     result["suites"].push_back({{"name", suite.name()}, {"title", suite.title()}, {"tasks", suite.tasks()}});
   for (const Column& column : table.columns()) {
@@ -1077,9 +1140,9 @@ Json BuildResult(const TableDefinition& definition, const Profile& profile, cons
     result["columns"].back()["group"] = column.group();
   }
   for (const Row& row : table.rows()) result["rows"].push_back(MakeRow(definition, profile, row, context.quick, run));
-  ApplyHolm(&result);
   const VerdictCounts paper = Count(result, /*paper_only=*/true), all = CountVerdicts(result);
   result["headline"] = Headline(paper);
+  ApplyHolm(&result);  // says in the headline how much of it holds for the whole table
   result["counts"] = {{"paper", CountsToJson(paper)}, {"all", CountsToJson(all)}};
   if (run == nullptr) return result;
   result["split"] = Split(profile, *run);

@@ -48,7 +48,7 @@ ABSL_FLAG(
     "N: draws and meta-trainings from N on, few-shot episodes from N times their number on; -1: as the table says. "
     "Values to expect come from others than the run's");
 ABSL_FLAG(int, threads, 0, "jobs at a time, each on one core; 0: one a processor");
-ABSL_FLAG(bool, quick, false, "a run of a minute or two to see that all works; its numbers are not judged");
+ABSL_FLAG(bool, quick, false, "a run of a few minutes to see that all works; its numbers are not judged");
 ABSL_FLAG(bool, fresh, false, "run everything again, whatever an earlier run left in the folder");
 ABSL_FLAG(std::string, report, "", "a results file: only write its Markdown and HTML anew");
 ABSL_FLAG(std::string, backbone, "", "folder of another encoder than the bundled one");
@@ -101,9 +101,6 @@ FileWorldOptions FileOptions() {
 
 absl::Status Submit(const Table& table, const Profile& profile, const TableWorld& world, const TableRun& run,
                     const std::string& out, const std::string& folder, const FileWorldOptions& files) {
-  if (WorldOf(profile) != "files") {
-    return absl::InvalidArgumentError(absl::StrCat("--submission: profile ", profile.name(), " has no GLUE tasks"));
-  }
   std::string backbone = files.backbone;
   if (backbone.empty()) {
     GBMOA_ASSIGN_OR_RETURN(backbone, BundledBackboneFolder());
@@ -190,6 +187,13 @@ int Main(int argc, char** argv) {
     };
   }
   return TableMain(arguments, [&](const Profile& profile) -> absl::StatusOr<TableWorld> {
+    if (arguments.after_run) {
+      // Before the hours, not after them.
+      GBMOA_ASSIGN_OR_RETURN(const TableDefinition definition, LoadTable(arguments.table));
+      const absl::Status status =
+          CheckSubmission(definition.table, profile, Words(absl::GetFlag(FLAGS_submission_rows)));
+      if (!status.ok()) return absl::Status(status.code(), absl::StrCat("--submission: ", status.message()));
+    }
     if (WorldOf(profile) == "files") {
       FileWorldOptions options = files;
       // What --quick leaves out need not be read.

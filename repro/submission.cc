@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "eval/file_task.h"
 #include "gbmoa/base/file.h"
 #include "gbmoa/base/status_macros.h"
 #include "glog/logging.h"
@@ -37,6 +38,21 @@ constexpr GlueFile kGlueFiles[] = {
     {"AX.tsv", "glue/ax", "test", "glue/mnli"},
 };
 
+// Why a row with a grid has no settings; empty if it has. What the grid did not choose is not replaced by a default.
+std::string WhyNothingChosen(const Profile& profile, const TableWorld& world, const TableRun& run,
+                             const std::string& row) {
+  if (FindRowSettings(profile, row)->grid().empty()) return "";
+  for (const Selection& selection : run.selections) {
+    if (selection.row != row) continue;
+    if (selection.chosen >= 0) return "";
+    return absl::StrCat("row ", row, ": failed: no candidate of its grid could be run");
+  }
+  for (const EvalTask& task : world.tasks) {
+    if (task.development && !task.missing.empty()) return task.missing;
+  }
+  return absl::StrCat("BUDGET: the grid of row ", row, " was not searched");
+}
+
 // The row's learner, meta-trained where it meta-learns, with what the grid chose.
 absl::StatusOr<std::unique_ptr<Learner>> MakeRowLearner(const Table& table, const Profile& profile,
                                                         const TableWorld& world, const TableRun& run,
@@ -45,8 +61,6 @@ absl::StatusOr<std::unique_ptr<Learner>> MakeRowLearner(const Table& table, cons
   LearnerOptions options(settings.options().begin(), settings.options().end());
   for (const Selection& selection : run.selections) {
     if (selection.row != row) continue;
-    if (selection.chosen < 0)
-      return absl::FailedPreconditionError(absl::StrCat("row ", row, ": its grid chose nothing"));
     const LearnerOptions& chosen = selection.candidates[selection.chosen].options;
     options.insert(chosen.begin(), chosen.end());
   }
@@ -75,12 +89,22 @@ struct TestSplit {
 };
 
 absl::StatusOr<TestSplit> LoadTestSplit(const GlueFile& file, const Profile& profile, const Tokenizer& tokenizer,
-                                        const FileWorldOptions& options) {
+                                        FileWorldOptions options) {
+  options.max_bad_rows = 0;  // the leaderboard takes whole files only
   TestSplit test;
   GBMOA_ASSIGN_OR_RETURN(const TaskConfig config, LoadFileTaskConfig(file.task, options));
   test.not_attempted = MissingDataText(config, {file.split}, options.data_root);
   if (!test.not_attempted.empty()) return test;
-  GBMOA_ASSIGN_OR_RETURN(test.split, LoadTokenizedSplit(config, file.split, profile.file_world(), options, tokenizer));
+  absl::StatusOr<TokenizedSplit> split =
+      LoadTokenizedSplit(config, file.split, profile.file_world(), options, tokenizer);
+  if (!split.ok()) {
+    test.not_attempted = absl::StrCat("MISSING_DATA: ", split.status().message());
+  } else if (split->split.subset()) {
+    test.not_attempted =
+        absl::StrCat("MISSING_DATA: ", file.task, " has not the leaderboard's rows, ", SubsetText({&split->split}));
+  } else {
+    test.split = *std::move(split);
+  }
   return test;
 }
 
@@ -113,9 +137,26 @@ absl::StatusOr<std::vector<std::string>> ChooseRows(const Table& table, const Pr
     if (const std::string reason = NotAttemptedReason(profile, id); !reason.empty()) {
       return absl::InvalidArgumentError(absl::StrCat("row '", id, "' is not run: ", reason));
     }
-    rows.push_back(id);
+    if (std::count(rows.begin(), rows.end(), id) == 0) rows.push_back(id);
   }
   return rows;
+}
+
+absl::StatusOr<std::unique_ptr<Predictor>> Adapt(const Learner& learner, const EvalTask& task, const Profile& profile,
+                                                 const AdaptOptions& options) {
+  GBMOA_ASSIGN_OR_RETURN(const Batch support_set, task.support_set(profile.first_draw(), profile.shots()));
+  GBMOA_ASSIGN_OR_RETURN(Adaptation adaptation, learner.Adapt(support_set, options));
+  return std::move(adaptation.predictor);
+}
+
+absl::StatusOr<std::string> PredictText(const Predictor& predictor, const TaskConfig& config,
+                                        const TokenizedSplit& split) {
+  GBMOA_ASSIGN_OR_RETURN(const Prediction prediction, PredictAll(predictor, *split.tokens));
+  return SubmissionText(config, split.split.dataset, prediction);
+}
+
+std::string FailedText(const std::string& row, const absl::Status& status) {
+  return absl::StrCat("row ", row, ": failed: ", status.message());
 }
 
 }  // namespace
@@ -144,10 +185,18 @@ absl::StatusOr<std::string> SubmissionText(const TaskConfig& config, const Datas
   return text;
 }
 
+absl::Status CheckSubmission(const Table& table, const Profile& profile, const std::vector<std::string>& rows) {
+  if (WorldOf(profile) != "files") {
+    return absl::InvalidArgumentError(absl::StrCat("profile ", profile.name(), " has no GLUE tasks"));
+  }
+  return ChooseRows(table, profile, rows).status();
+}
+
 absl::StatusOr<std::vector<SubmissionFile>> WriteSubmission(const Table& table, const Profile& profile,
                                                             const TableWorld& world, const TableRun& run,
                                                             const Tokenizer& tokenizer,
                                                             const SubmissionOptions& options) {
+  GBMOA_RETURN_IF_ERROR(CheckSubmission(table, profile, options.rows));
   GBMOA_ASSIGN_OR_RETURN(const std::vector<std::string> rows, ChooseRows(table, profile, options.rows));
   std::map<std::string, const EvalTask*> tasks;
   for (const EvalTask& task : world.tasks) tasks[task.name] = &task;
@@ -156,7 +205,7 @@ absl::StatusOr<std::vector<SubmissionFile>> WriteSubmission(const Table& table, 
     const auto task = tasks.find(file.model);
     TestSplit& test = tests[file.file];
     if (task == tasks.end()) {
-      test.not_attempted = absl::StrCat("MISSING_DATA: ", file.model, " is not among the tasks of this run");
+      test.not_attempted = absl::StrCat("BUDGET: ", file.model, " is not among the tasks of this run");
     } else if (!task->second->missing.empty()) {
       test.not_attempted = task->second->missing;
     } else {
@@ -169,27 +218,39 @@ absl::StatusOr<std::vector<SubmissionFile>> WriteSubmission(const Table& table, 
     std::error_code error;
     std::filesystem::create_directories(folder, error);
     if (error) return absl::PermissionDeniedError(absl::StrCat(folder, ": cannot make the folder: ", error.message()));
-    GBMOA_ASSIGN_OR_RETURN(const std::unique_ptr<Learner> learner,
-                           MakeRowLearner(table, profile, world, run, row, options.out));
+    std::unique_ptr<Learner> learner;
+    std::string failed = WhyNothingChosen(profile, world, run, row);
+    if (failed.empty()) {
+      absl::StatusOr<std::unique_ptr<Learner>> made = MakeRowLearner(table, profile, world, run, row, options.out);
+      if (made.ok()) {
+        learner = *std::move(made);
+      } else {
+        failed = FailedText(row, made.status());
+      }
+    }
     const AdaptOptions adapt = RowAdaptOptions(table, profile, row);
-    std::map<std::string, std::unique_ptr<Predictor>> predictors;  // by task
+    std::map<std::string, absl::StatusOr<std::unique_ptr<Predictor>>> predictors;  // by task
     for (const GlueFile& file : kGlueFiles) {
       const TestSplit& test = tests[file.file];
-      written.push_back({row, file.file, 0, test.not_attempted});
-      if (!test.not_attempted.empty()) continue;
-      std::unique_ptr<Predictor>& predictor = predictors[file.model];
-      if (predictor == nullptr) {
+      written.push_back({row, file.file, 0, test.not_attempted.empty() ? failed : test.not_attempted});
+      if (!written.back().not_attempted.empty()) continue;
+      if (predictors.count(file.model) == 0) {
         if (options.stopped && options.stopped()) return absl::CancelledError("interrupted");
-        GBMOA_ASSIGN_OR_RETURN(const Batch support_set,
-                               tasks[file.model]->support_set(profile.first_draw(), profile.shots()));
-        GBMOA_ASSIGN_OR_RETURN(Adaptation adaptation, learner->Adapt(support_set, adapt));
-        predictor = std::move(adaptation.predictor);
+        predictors.emplace(file.model, Adapt(*learner, *tasks[file.model], profile, adapt));
+      }
+      const absl::StatusOr<std::unique_ptr<Predictor>>& predictor = predictors.at(file.model);
+      if (!predictor.ok()) {
+        written.back().not_attempted = FailedText(row, predictor.status());
+        continue;
       }
       GBMOA_ASSIGN_OR_RETURN(const TaskConfig config, LoadFileTaskConfig(file.task, options.files));
-      GBMOA_ASSIGN_OR_RETURN(const Prediction prediction, PredictAll(*predictor, *test.split.tokens));
-      GBMOA_ASSIGN_OR_RETURN(const std::string text, SubmissionText(config, test.split.split.dataset, prediction));
-      GBMOA_RETURN_IF_ERROR(WriteFileAtomically(JoinPath(folder, file.file), text));
-      written.back().predictions = prediction.size();
+      const absl::StatusOr<std::string> text = PredictText(**predictor, config, test.split);
+      if (!text.ok()) {
+        written.back().not_attempted = FailedText(row, text.status());
+        continue;
+      }
+      GBMOA_RETURN_IF_ERROR(WriteFileAtomically(JoinPath(folder, file.file), *text));
+      written.back().predictions = test.split.split.dataset.size();
     }
   }
   return written;

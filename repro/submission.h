@@ -24,7 +24,7 @@ absl::StatusOr<std::string> SubmissionText(const TaskConfig& config, const Datas
 struct SubmissionFile {
   std::string row, file;  // "lora", "CoLA.tsv"
   int64_t predictions = 0;
-  std::string not_attempted;  // empty, or why there is no file: "MISSING_DATA: ..."
+  std::string not_attempted;  // empty, or why there is no file: "MISSING_DATA: ...", "row lora: failed: ..."
 };
 
 struct SubmissionOptions {
@@ -35,10 +35,16 @@ struct SubmissionOptions {
   std::function<bool()> stopped;  // asked before every adaptation
 };
 
+// Whether there can be predictions of these rows, to be asked before hours of running the table. Errors:
+// InvalidArgument for a profile without tasks in files, a row that does not exist or that the profile does not run.
+absl::Status CheckSubmission(const Table& table, const Profile& profile, const std::vector<std::string>& rows);
+
 // Adapts each row's learner, with the options that the run chose, to the first draw's support set of each GLUE task,
 // once, as the table's cells are, and predicts the task's whole test sets; the diagnostic set AX with MNLI's model. One
-// entry for each row and each of GLUE's eleven files. Errors: InvalidArgument for a row that does not exist or that the
-// profile does not run; those of reading data, of the learner and of writing; Cancelled when stopped.
+// entry for each row and each of GLUE's eleven files. Not attempted are files of tasks that the run did without, of
+// test splits with a bad row or another number of rows than the leaderboard's, of a row with a grid that chose nothing,
+// and of what a learner fails at. Errors: those of CheckSubmission, of task configurations and of writing; Cancelled
+// when stopped.
 absl::StatusOr<std::vector<SubmissionFile>> WriteSubmission(const Table& table, const Profile& profile,
                                                             const TableWorld& world, const TableRun& run,
                                                             const Tokenizer& tokenizer,

@@ -16,6 +16,7 @@
 namespace gbmoa {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -40,7 +41,8 @@ TEST(SubmissionTextTest, WritesClassesAsTheFilesDo) {
   const Prediction prediction{2, {0.9f, 0.1f, 0.4f, 0.6f, 0.5f, 0.5f}};
   const char* const kWanted = "index\tprediction\n7\tentailment\n9\tnot_entailment\n8\tentailment\n";
   EXPECT_THAT(SubmissionText(config, TestSplit({"7", "9", "8"}), prediction), IsOkAndHolds(kWanted));
-  EXPECT_THAT(SubmissionText(config, TestSplit({"", "", ""}), prediction), IsOkAndHolds(HasSubstr("\n1\tnot_entailment\n")));
+  EXPECT_THAT(SubmissionText(config, TestSplit({"", "", ""}), prediction),
+              IsOkAndHolds(HasSubstr("\n1\tnot_entailment\n")));
   EXPECT_THAT(SubmissionText(config, TestSplit({"7", "9"}), prediction),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("3 predictions of 2 classes for 2 examples")));
   EXPECT_THAT(SubmissionText(config, TestSplit({"7"}), Prediction{3, {1, 0, 0}}),
@@ -124,11 +126,28 @@ class WriteSubmissionTest : public testing::Test {
              {"CoLA/test.tsv", "index\tsentence\n0\ta\n1\tb\n2\tc\n"},
              {"STS-B/test.tsv", "index\tgenre\tsentence1\tsentence2\n0\tx\td\ty\n1\tx\tz\ty\n"},
              {"MNLI/test_matched.tsv", "index\tsentence1\tsentence2\n0\ta\tx\n"},
+             {"QNLI/test.tsv", "index\tquestion\tsentence\n0\ta\tx\n"},
+             {"WNLI/test.tsv", "index\tsentence1\tsentence2\n0\ta\n"},
              {"AX/AX.tsv", "index\tsentence1\tsentence2\n0\tb\tx\n1\tc\tx\n"}}) {
       const std::string path = JoinPath(options_.files.data_root, absl::StrCat("glue/", file));
       std::filesystem::create_directories(std::filesystem::path(path).parent_path());
       std::ofstream(path) << text;
     }
+    // GLUE's tasks, but with test splits as small as these. QNLI's has a row less than it should.
+    options_.files.tasks_folder = JoinPath(pattern, "tasks");
+    std::filesystem::create_directories(JoinPath(options_.files.tasks_folder, "glue"));
+    for (const auto& [name, rows] : std::map<std::string, int>{{"glue/cola", 3},
+                                                               {"glue/stsb", 2},
+                                                               {"glue/mnli", 1},
+                                                               {"glue/qnli", 2},
+                                                               {"glue/wnli", 1},
+                                                               {"glue/ax", 2}}) {
+      absl::StatusOr<TaskConfig> config = LoadFileTaskConfig(name, {});
+      CHECK(config.ok()) << config.status();
+      for (FileTask::Split& split : *config->mutable_files()->mutable_splits()) split.set_official_rows(rows);
+      std::ofstream(JoinPath(options_.files.tasks_folder, absl::StrCat(name, ".textproto"))) << config->DebugString();
+    }
+    options_.files.max_bad_rows = 5;  // of no use here
     CHECK(ParseTextproto("table", R"pb(
                            rows { id: "lora" method: "lora" kind: METHOD }
                            rows { id: "prompt" method: "prompt" kind: METHOD }
@@ -138,6 +157,7 @@ class WriteSubmissionTest : public testing::Test {
               .ok());
     CHECK(ParseTextproto("profile", R"pb(
                            name: "glue"
+                           world: "files"
                            first_draw: 3
                            draws: 2
                            shots: 4
@@ -150,8 +170,8 @@ class WriteSubmissionTest : public testing::Test {
                          )pb",
                          &profile_)
               .ok());
-    for (const auto& [name, classes] :
-         std::map<std::string, int>{{"glue/cola", 2}, {"glue/stsb", 1}, {"glue/mnli", 3}}) {
+    for (const auto& [name, classes] : std::map<std::string, int>{
+             {"glue/cola", 2}, {"glue/stsb", 1}, {"glue/mnli", 3}, {"glue/qnli", 2}, {"glue/wnli", 2}}) {
       EvalTask task;
       task.name = name;
       task.support_set = [classes = classes](int draw, int shots) -> absl::StatusOr<Batch> {
@@ -210,11 +230,61 @@ TEST_F(WriteSubmissionTest, WritesGluesFiles) {
   EXPECT_THAT(files["MNLI-mm.tsv"].not_attempted,
               StartsWith("MISSING_DATA: glue/MNLI/test_mismatched.tsv is not below "));
   EXPECT_EQ(files["RTE.tsv"].not_attempted, "MISSING_DATA: glue/RTE/train.tsv is not there");
-  EXPECT_THAT(files["QQP.tsv"].not_attempted, HasSubstr("glue/qqp is not among the tasks of this run"));
+  EXPECT_THAT(files["QQP.tsv"].not_attempted, StartsWith("BUDGET: glue/qqp is not among the tasks of this run"));
+  EXPECT_EQ(files["QNLI.tsv"].not_attempted,
+            "MISSING_DATA: glue/qnli has not the leaderboard's rows, test: 1 of 2 rows");
+  EXPECT_THAT(files["WNLI.tsv"].not_attempted, AllOf(StartsWith("MISSING_DATA: "), HasSubstr("WNLI/test.tsv:2")));
   EXPECT_FALSE(FileExists(JoinPath(options_.folder, "lora/QQP.tsv")));
 }
 
+// Never with the learner's default in place of what was to be chosen.
+TEST_F(WriteSubmissionTest, DoesNotAttemptRowsWhoseGridChoseNothing) {
+  const auto why = [this] {
+    const auto written = WriteSubmission(table_, profile_, world_, run_, LetterTokenizer(), options_);
+    EXPECT_THAT(written, IsOk());
+    for (const SubmissionFile& file : *written) {
+      EXPECT_NE(file.not_attempted, "") << file.file;
+      if (file.file == "CoLA.tsv") return file.not_attempted;
+    }
+    return std::string();
+  };
+  run_.selections[0].chosen = -1;
+  EXPECT_EQ(why(), "row lora: failed: no candidate of its grid could be run");
+  run_.selections.clear();
+  EXPECT_EQ(why(), "BUDGET: the grid of row lora was not searched");
+  world_.tasks.emplace_back();
+  world_.tasks.back().name = "glue/mrpc@development";
+  world_.tasks.back().development = true;
+  world_.tasks.back().missing = "MISSING_DATA: glue/MRPC/train.tsv is not there";
+  EXPECT_EQ(why(), world_.tasks.back().missing);
+  EXPECT_EQ(adaptations_, 0);
+}
+
+TEST_F(WriteSubmissionTest, OneFailureLeavesTheOtherFiles) {
+  world_.tasks[0].support_set = [](int, int) -> absl::StatusOr<Batch> { return absl::InternalError("no memory"); };
+  ASSERT_EQ(world_.tasks[0].name, "glue/cola");
+  const auto written = WriteSubmission(table_, profile_, world_, run_, LetterTokenizer(), options_);
+  ASSERT_THAT(written, IsOk());
+  for (const SubmissionFile& file : *written) {
+    EXPECT_EQ(file.not_attempted == "row lora: failed: no memory", file.file == "CoLA.tsv") << file.file;
+    EXPECT_EQ(file.predictions == 2, file.file == "STS-B.tsv" || file.file == "AX.tsv") << file.file;
+  }
+  EXPECT_FALSE(FileExists(JoinPath(options_.folder, "lora/CoLA.tsv")));
+  world_.make_learner = [](const std::string&, const LearnerOptions&) -> absl::StatusOr<std::unique_ptr<Learner>> {
+    return absl::NotFoundError("no state");
+  };
+  const auto nothing = WriteSubmission(table_, profile_, world_, run_, LetterTokenizer(), options_);
+  ASSERT_THAT(nothing, IsOk());
+  EXPECT_EQ(nothing->size(), 11);
+  EXPECT_EQ((*nothing)[3].not_attempted, "row lora: failed: no state");
+}
+
 TEST_F(WriteSubmissionTest, RefusesRowsThatAreNotRun) {
+  EXPECT_THAT(CheckSubmission(table_, profile_, {"lora", "lora"}), IsOk());
+  Profile desk = profile_;
+  desk.clear_world();
+  EXPECT_THAT(CheckSubmission(table_, desk, {}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("has no GLUE tasks")));
   options_.rows = {"prompt"};
   EXPECT_THAT(WriteSubmission(table_, profile_, world_, run_, LetterTokenizer(), options_),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("row 'prompt' is not run: UNDERSPECIFIED")));

@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <optional>
 #include <set>
 #include <thread>
@@ -21,8 +20,10 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "eval/task_config.h"
 #include "gbmoa/base/exit_codes.h"
 #include "gbmoa/base/file.h"
+#include "gbmoa/base/runfiles.h"
 #include "gbmoa/base/sha256.h"
 #include "gbmoa/base/status_macros.h"
 #include "glog/logging.h"
@@ -34,7 +35,7 @@
 namespace gbmoa {
 namespace {
 
-constexpr char kNotAskedFor[] = "BUDGET: not among --tasks";
+constexpr char kNotAskedFor[] = "BUDGET: not among the tasks of this run";
 
 std::string CpuName() {
   std::ifstream file("/proc/cpuinfo");
@@ -91,32 +92,40 @@ std::optional<NotAttempted> WhyNotAttempted(const absl::Status& status) {
   return not_attempted;
 }
 
+// The profile's tasks that the world was spared, with what they would be scored by: columns need to know.
+absl::Status AddSparedTasks(const Profile& profile, TableWorld* world) {
+  std::set<std::string> known;
+  for (const EvalTask& task : world->tasks) known.insert(task.name);
+  for (const Suite& suite : profile.suite_tasks()) {
+    for (const std::string& name : suite.tasks()) {
+      if (!known.insert(name).second) continue;
+      GBMOA_ASSIGN_OR_RETURN(const std::string path,
+                             RunfilePath(absl::StrCat("gbmoa/eval/tasks/", name, ".textproto")));
+      GBMOA_ASSIGN_OR_RETURN(const TaskConfig config, LoadTaskConfig(path));
+      EvalTask task;
+      task.name = name;
+      task.suite = suite.name();
+      task.missing = kNotAskedFor;
+      task.test_set.metrics.assign(config.metrics().begin(), config.metrics().end());
+      task.test_set.official_metrics.assign(config.official_metrics().begin(), config.official_metrics().end());
+      world->tasks.push_back(std::move(task));
+    }
+  }
+  return absl::OkStatus();
+}
+
 // Of the world's test tasks only `names` are run. The others are not attempted, and with them the means over them.
 absl::Status KeepTasks(const std::vector<std::string>& names, Profile* profile, TableWorld* world) {
-  std::map<std::string, std::string> suites;  // of the profile's tasks
-  for (const Suite& suite : profile->suite_tasks()) {
-    for (const std::string& task : suite.tasks()) suites[task] = suite.name();
-  }
-  for (const EvalTask& task : world->tasks) {
-    if (!task.development) suites[task.name] = task.suite;
+  std::set<std::string> known;
+  for (EvalTask& task : world->tasks) {
+    if (task.development) continue;
+    known.insert(task.name);
+    if (std::count(names.begin(), names.end(), task.name) == 0 && task.missing.empty()) task.missing = kNotAskedFor;
   }
   for (const std::string& name : names) {
-    if (suites.count(name) > 0) continue;
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--tasks: no task '", name, "' in profile ", profile->name(),
-        "; known: ", absl::StrJoin(suites, ", ", [](std::string* out, const auto& task) { *out += task.first; })));
-  }
-  for (EvalTask& task : world->tasks) {
-    if (!task.development) suites.erase(task.name);
-    if (!task.development && std::count(names.begin(), names.end(), task.name) == 0 && task.missing.empty())
-      task.missing = kNotAskedFor;
-  }
-  // What the world was spared.
-  for (const auto& [task, suite] : suites) {
-    world->tasks.emplace_back();
-    world->tasks.back().name = task;
-    world->tasks.back().suite = suite;
-    world->tasks.back().missing = kNotAskedFor;
+    if (known.count(name) > 0) continue;
+    return absl::InvalidArgumentError(absl::StrCat("--tasks: no task '", name, "' in profile ", profile->name(),
+                                                   "; known: ", absl::StrJoin(known, ", ")));
   }
   profile->mutable_quick()->clear_tasks();
   for (const std::string& name : names) profile->mutable_quick()->add_tasks(name);
@@ -151,6 +160,7 @@ absl::StatusOr<int> Run(const TableArguments& arguments,
   const int processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   context.threads = arguments.threads == 0 ? processors : arguments.threads;
   TableRun run;
+  TableWorld world;
   absl::StatusOr<TableWorld> made = absl::UnavailableError("the profile is not attempted");
   if (!profile.has_not_attempted()) {
     made = make_world(profile);
@@ -159,10 +169,14 @@ absl::StatusOr<int> Run(const TableArguments& arguments,
     }
   }
   if (!profile.has_not_attempted()) {
-    GBMOA_ASSIGN_OR_RETURN(TableWorld world, std::move(made));
+    GBMOA_ASSIGN_OR_RETURN(world, std::move(made));
+    GBMOA_RETURN_IF_ERROR(AddSparedTasks(profile, &world));
     if (!arguments.tasks.empty()) GBMOA_RETURN_IF_ERROR(KeepTasks(arguments.tasks, &profile, &world));
     context.environment = world.environment;
     context.inputs = world.inputs;
+    for (const auto& input : world.few_shot_inputs) {
+      if (std::count(context.inputs.begin(), context.inputs.end(), input) == 0) context.inputs.push_back(input);
+    }
     for (const EvalTask& task : world.tasks) {
       for (const auto& input : task.inputs) {
         if (std::count(context.inputs.begin(), context.inputs.end(), input) == 0) context.inputs.push_back(input);
@@ -178,7 +192,6 @@ absl::StatusOr<int> Run(const TableArguments& arguments,
     options.key = arguments.build;
     for (const auto& [name, sha256] : world.inputs) absl::StrAppend(&options.key, "\n", name, " ", sha256);
     GBMOA_ASSIGN_OR_RETURN(run, RunTable(table, profile, arguments.quick, world, options));
-    if (arguments.after_run) GBMOA_RETURN_IF_ERROR(arguments.after_run(table, profile, world, run, out));
   }
   context.environment["cpu"] = absl::StrCat(CpuName(), ", ", processors, " processors");
   context.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -190,6 +203,8 @@ absl::StatusOr<int> Run(const TableArguments& arguments,
   std::printf("\n%s", SplitText(result).c_str());
   std::printf("\n%s\n%s.md\n%s.json\n%s.html\n", ReportText(result).c_str(), name.c_str(), name.c_str(), name.c_str());
   std::fflush(stdout);
+  if (arguments.after_run && !profile.has_not_attempted())
+    GBMOA_RETURN_IF_ERROR(arguments.after_run(table, profile, world, run, out));
   return VerdictExitCode(CountVerdicts(result));
 }
 

@@ -28,7 +28,8 @@ struct TableArguments {
   std::vector<std::string> tasks;  // of the profile's test tasks, those that are run; empty: all
   std::function<void()> on_worker_start;
   std::function<bool()> stopped;
-  // What is done with the learners once all cells are there, if the profile is run.
+  // What is done with the learners once all cells are there and the report is written, if the profile is run. Its error
+  // is the program's.
   std::function<absl::Status(const Table& table, const Profile& profile, const TableWorld& world, const TableRun& run,
                              const std::string& out)>
       after_run;

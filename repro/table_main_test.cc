@@ -1,11 +1,13 @@
 #include "repro/table_main.h"
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_replace.h"
 #include "gbmoa/base/exit_codes.h"
 #include "gbmoa/base/file.h"
 #include "gbmoa/base/testing.h"
@@ -66,6 +68,7 @@ class TableMainTest : public testing::Test {
 };
 
 TEST_F(TableMainTest, WritesReports) {
+  change_world_ = [](TableWorld* world) { world->few_shot_inputs = {{"episodes", "11ff"}}; };
   EXPECT_EQ(Main(), 11);  // meta's accuracy is inconclusive
   const Json result = Json::parse(Read("toy.json"));
   EXPECT_EQ(result["table"], "toy");
@@ -75,6 +78,7 @@ TEST_F(TableMainTest, WritesReports) {
   EXPECT_EQ(result["inputs"][0]["name"], "repro/tables/toy.textproto");
   EXPECT_EQ(result["inputs"][0]["sha256"].get<std::string>().size(), 64);
   EXPECT_EQ(result["inputs"][1]["sha256"], "00ff");
+  EXPECT_EQ(result["inputs"][2]["sha256"], "11ff");
   EXPECT_THAT(stdout_, HasSubstr(result["inputs"][0]["sha256"].get<std::string>()));
   EXPECT_THAT(stdout_, HasSubstr("1 reproduced, 1 inconclusive, 0 not reproduced, 12 not attempted"));
   EXPECT_THAT(stdout_, HasSubstr(JoinPath(arguments_.out, "toy.html")));
@@ -286,7 +290,7 @@ TEST_F(TableMainTest, OnlySomeOfTheTasks) {
   EXPECT_EQ(Main(), 12) << stderr_;
   const Json result = Json::parse(Read("toy.json"));
   EXPECT_EQ(result["rows"][0]["cells"]["accuracy"]["verdict"], "NOT_ATTEMPTED");
-  EXPECT_EQ(result["rows"][0]["cells"]["accuracy"]["why"], "BUDGET: not among --tasks (likewise e2)");
+  EXPECT_EQ(result["rows"][0]["cells"]["accuracy"]["why"], "BUDGET: not among the tasks of this run (likewise e2)");
   EXPECT_EQ(result["rows"][0]["cells"]["accuracy_hard"]["mean"], 85);
   EXPECT_EQ(seen, (std::vector<std::string>{"toy", "e1", "h1", arguments_.out}));
   arguments_.after_run = nullptr;
@@ -296,6 +300,94 @@ TEST_F(TableMainTest, OnlySomeOfTheTasks) {
   arguments_.tasks = {"h1", "h2"};
   EXPECT_EQ(Main(), 64);
   EXPECT_THAT(stderr_, HasSubstr("--tasks: no task 'h2' in profile desk; known: e1, e2, h1"));
+}
+
+// Of suite easy's four tasks, glue/stsb is a regression, which no F1 is of. The world need not have read what is not
+// run.
+TEST_F(TableMainTest, AMeanIsOverTheProfilesTasks) {
+  std::ofstream(arguments_.table) << absl::StrReplaceAll(
+      TestTableText(),
+      {{"      suites: \"hard\"\n", R"pb(
+          suites: "hard"
+          world: "files"
+          suite_tasks {
+            name: "easy"
+            tasks: [ "e1", "e2", "glue/cola", "glue/stsb" ]
+          }
+          suite_tasks { name: "hard" tasks: "h1" }
+          file_world { few_shot_tasks: "sup" few_shot_seeds: 13 }
+        )pb"},
+       {"    rows {\n      id: \"slow\"", R"pb(
+          columns { id: "benchmark" title: "Score" measure: BENCHMARK_PERCENT suite: "easy" not_judged: "shown" }
+          rows { id: "slow")pb"}});
+  const auto check = [&](const std::string& why) {
+    SCOPED_TRACE(why);
+    EXPECT_EQ(Main(), 12) << stderr_;
+    const Json result = Json::parse(Read("toy.json"));
+    const Json& cells = result["rows"][2]["cells"];
+    for (const auto& [column, of] : {std::pair("accuracy", 4), std::pair("f1", 3), std::pair("adaptation_steps", 4)}) {
+      EXPECT_EQ(cells[column]["verdict"], "NOT_ATTEMPTED") << column;
+      EXPECT_THAT(cells[column]["why"].get<std::string>(), HasSubstr(why)) << column;
+      EXPECT_EQ(cells[column]["mean"], Json()) << column;
+      EXPECT_EQ(cells[column]["part"]["tasks"], 1) << column;
+      EXPECT_EQ(cells[column]["part"]["of"], of) << column;
+    }
+    EXPECT_EQ(cells["accuracy"]["part"]["mean"], 65);  // 13 right of 20
+    EXPECT_EQ(cells["benchmark"]["mean"], Json());
+    EXPECT_FALSE(cells["benchmark"].contains("part"));
+    EXPECT_EQ(cells["parameters_percent"]["mean"], 0);
+    return result;
+  };
+  arguments_.tasks = {"e1"};
+  const Json some = check("BUDGET: not among the tasks of this run");
+  EXPECT_THAT(some["rows"][2]["cells"]["accuracy"]["why"].get<std::string>(),
+              HasSubstr("(likewise glue/cola, glue/stsb)"));
+  for (const Json& task : some["data"]) {
+    if (task["task"] != "glue/stsb") continue;
+    EXPECT_EQ(task["metrics"], (std::vector<std::string>{"pearson", "spearman"}));
+  }
+  EXPECT_EQ(some["data"].size(), 5);
+  arguments_.tasks.clear();
+  arguments_.quick = true;
+  EXPECT_EQ(check("not run")["data"].size(), 2);  // e1 and h1
+}
+
+TEST_F(TableMainTest, WhatFailsAfterTheRunDoesNotCostTheReport) {
+  arguments_.after_run = [](const Table&, const Profile&, const TableWorld&, const TableRun&, const std::string&) {
+    return absl::PermissionDeniedError("no such folder");
+  };
+  EXPECT_EQ(Main(), 74);
+  EXPECT_THAT(stderr_, HasSubstr("no such folder"));
+  EXPECT_THAT(stdout_, HasSubstr("1 reproduced, 1 inconclusive"));
+  EXPECT_THAT(Read("toy.md"), HasSubstr("| Slow | 85.0"));
+}
+
+TEST_F(TableMainTest, AResultsFileMayLackAnything) {
+  std::ofstream(arguments_.table) << GridTableText();
+  EXPECT_EQ(Main(), 11) << stderr_;
+  const Json result = Json::parse(Read("toy.json"));
+  const std::string folder = JoinPath(folder_, "cut"), path = JoinPath(folder, "toy.json");
+  std::filesystem::create_directories(folder);
+  const std::string programs = std::getenv("PATH");
+  setenv("PATH", "", 1);  // without gnuplot: quicker
+  int cuts = 0;
+  for (const char* where : {"", "/protocol", "/columns/0", "/rows/0", "/rows/1", "/rows/0/cells/accuracy",
+                            "/rows/0/curves/easy", "/rows/0/selection", "/rows/0/selection/candidates/0",
+                            "/rows/0/tasks/0", "/rows/1/meta_training/0", "/rows/1/parameters", "/comparisons/0",
+                            "/aggregates/0", "/few_shot", "/few_shot/starts/0", "/few_shot/results/0"}) {
+    const Json::json_pointer pointer(where);
+    ASSERT_TRUE(result.contains(pointer)) << where;
+    ASSERT_TRUE(result[pointer].is_object()) << where;
+    for (const auto& [key, value] : result[pointer].items()) {
+      Json cut = result;
+      cut[pointer].erase(key);
+      std::ofstream(path) << cut.dump();
+      EXPECT_THAT(ReportMain(path), testing::AnyOf(0, 65)) << where << "/" << key;
+      ++cuts;
+    }
+  }
+  setenv("PATH", programs.c_str(), 1);
+  EXPECT_GT(cuts, 100);
 }
 
 TEST_F(TableMainTest, ExitCodes) {

@@ -185,7 +185,10 @@ class Runner {
       for (const EvalTask& task : world_.tasks) {
         if (task.suite != suite) continue;
         any = true;
-        if (quick_ && quick_tasks.count(task.name) == 0) continue;
+        if (quick_ && quick_tasks.count(task.name) == 0) {
+          run_.left_out_tasks.push_back(Facts(task, /*development=*/false));
+          continue;
+        }
         found.insert(task.name);
         tasks_.push_back(&task);
       }
@@ -201,6 +204,17 @@ class Runner {
     return DescribeTasks();
   }
 
+  static TaskFacts Facts(const EvalTask& task, bool development) {
+    return {task.name,
+            task.suite,
+            development,
+            task.subset,
+            task.missing,
+            task.test_set.batch.size(),
+            task.test_set.metrics,
+            task.test_set.official_metrics};
+  }
+
   // What results say of the tasks. Cells are known by the names of their tasks, and what is meta-trained on is no task
   // to be judged on.
   absl::Status DescribeTasks() {
@@ -214,8 +228,7 @@ class Runner {
           return absl::InvalidArgumentError(
               absl::StrCat("task '", task->name, "' is meta-trained on; it cannot be judged on, too"));
         }
-        run_.tasks.push_back({task->name, task->suite, tasks != &tasks_, task->subset, task->missing,
-                              task->test_set.batch.size(), task->test_set.metrics, task->test_set.official_metrics});
+        run_.tasks.push_back(Facts(*task, tasks != &tasks_));
       }
     }
     return absl::OkStatus();
@@ -351,7 +364,8 @@ class Runner {
       GBMOA_RETURN_IF_ERROR(MakeRowSlots(row));
     }
     if (!profile_.has_few_shot()) return absl::OkStatus();
-    if (!world_.few_shot) return absl::InvalidArgumentError("the profile has a few-shot part, but no episodes for it");
+    if (!world_.few_shot && world_.few_shot_missing.empty())
+      return absl::InvalidArgumentError("the profile has a few-shot part, but no episodes for it");
     for (const FewShot::Start& start : profile_.few_shot().starts()) {
       if (row_slots_.count(start.row()) == 0) continue;
       const RowSettings& settings = *FindRowSettings(profile_, start.row());
@@ -491,6 +505,10 @@ class Runner {
     return JoinPath(options_.out, absl::StrCat("cells/", CellName(cell), ".json"));
   }
 
+  std::string PredictionsPath(const Cell& cell) const {
+    return JoinPath(options_.out, absl::StrCat("predictions/", CellName(cell), ".txt"));
+  }
+
   // How the job's cell is adapted, all but the observer.
   AdaptOptions AdaptOptionsOf(const Job& job) {
     const Cell& cell = CellOf(job);
@@ -531,7 +549,7 @@ class Runner {
          absl::StrCat(options.batch_size), absl::StrJoin(options.marks, ","),
          absl::StrCat(job.head == HeadStart::kZero),
          job.task == nullptr ? std::string() : absl::StrJoin(job.task->test_set.metrics, ","),
-         job.task == nullptr ? std::string() : absl::StrJoin(job.task->inputs, ",", absl::PairFormatter(" "))},
+         absl::StrJoin(job.task == nullptr ? world_.few_shot_inputs : job.task->inputs, ",", absl::PairFormatter(" "))},
         "\n"));
   }
 
@@ -605,6 +623,14 @@ class Runner {
     if (!restored.ok()) {
       LOG(WARNING) << path << ": " << restored.status().message() << "; run again";
       return false;
+    }
+    if (job.kind == Job::kTask) {
+      const std::string predictions = PredictionsPath(cell);
+      const absl::StatusOr<std::string> sha256 = Sha256HexOfFile(predictions);
+      if (!sha256.ok() || json.value("predictions_sha256", Json()) != *sha256) {
+        LOG(WARNING) << predictions << ": is not the file that was written; its cell runs again";
+        return false;
+      }
     }
     cell = *std::move(restored);
     return true;
@@ -793,8 +819,9 @@ class Runner {
       cell.run = *std::move(run);
       Json json = {{"key", CellKey(job)}, {"cell", CellToJson(cell)}};
       if (job.kind == Job::kTask) {
-        GBMOA_RETURN_IF_ERROR(WriteFileAtomically(
-            JoinPath(options_.out, absl::StrCat("predictions/", CellName(cell), ".txt")), PredictionsText(cell.run)));
+        const std::string predictions = PredictionsText(cell.run);
+        GBMOA_RETURN_IF_ERROR(WriteFileAtomically(PredictionsPath(cell), predictions));
+        json["predictions_sha256"] = Sha256Hex(predictions);
       } else {
         json["predictions"] = PredictionsText(cell.run);
         json["gold"] = gold;

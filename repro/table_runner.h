@@ -40,8 +40,9 @@ struct TableWorld {
       make_learner;
   std::string few_shot_missing;               // why there are no episodes, "MISSING_DATA: ..."; empty: there are
   std::vector<std::string> meta_train_names;  // what meta-training tasks are made of, for the split that is printed
-  std::vector<std::pair<std::string, std::string>> inputs;  // name, SHA-256
-  std::map<std::string, std::string> environment;           // e.g. "torch": "2.11.0", "precision": "bf16"
+  std::vector<std::pair<std::string, std::string>> inputs;           // name, SHA-256
+  std::vector<std::pair<std::string, std::string>> few_shot_inputs;  // likewise: what only episodes depend on
+  std::map<std::string, std::string> environment;                    // e.g. "torch": "2.11.0", "precision": "bf16"
 };
 
 struct RunnerOptions {
@@ -77,6 +78,7 @@ struct TaskFacts {
 
 struct TableRun {
   std::vector<TaskFacts> tasks;               // that are run, development tasks after the others
+  std::vector<TaskFacts> left_out_tasks;      // of the profile's suites, that a quick run has no cells of
   std::vector<std::string> meta_train_tasks;  // as the world names them; none of them is among `tasks`
   std::vector<Cell> cells;  // in the order row, task, draw; then the few-shot part by start, shots, replicate, episode
   std::vector<Selection> selections;  // of the rows with a grid, their cells in the order task, draw

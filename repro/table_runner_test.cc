@@ -119,7 +119,37 @@ TEST_F(RunTableTest, NumbersAreTheOnesKnownByHand) {
     EXPECT_EQ(c["difference"], -10);
     EXPECT_NEAR(c["low"].get<double>(), -10 - 4.30265 * 5 / std::sqrt(3.), 1e-4);
   }
-  EXPECT_EQ(result["headline"], "1 reproduced, 1 inconclusive, 0 not reproduced, 12 not attempted");
+  EXPECT_EQ(
+      result["headline"],
+      "1 reproduced, 1 inconclusive, 0 not reproduced, 12 not attempted; 1 of the 1 reproduced for the whole table "
+      "at once");
+  EXPECT_EQ(result["rows"][1]["meta_steps"], 20);
+}
+
+TEST_F(RunTableTest, ARowWithStepsOfItsOwnHasOtherMarks) {
+  profile_.mutable_rows(0)->set_steps(1);  // slow; the others have marks 0, 2 and 4
+  const absl::StatusOr<TableRun> run = Run();
+  ASSERT_THAT(run, IsOk());
+  const Json result = Result(*run);
+  const Json& slow = result["rows"][0];
+  EXPECT_EQ(slow["steps"], 1);
+  EXPECT_EQ(slow["curves"]["easy"]["marks"], (std::vector<int>{0, 1}));
+  EXPECT_EQ(slow["curves"]["easy"]["mean"], (std::vector<double>{65, 70}));
+  EXPECT_EQ(slow["cells"]["accuracy"]["mean"], 70);
+  EXPECT_EQ(result["rows"][1]["curves"]["easy"]["marks"], (std::vector<int>{0, 2, 4}));
+  EXPECT_FALSE(result["rows"][1].contains("steps"));
+}
+
+TEST_F(RunTableTest, EpisodesAloneDependOnTheirInputs) {
+  TableWorld world = TestWorld(&state_);
+  world.few_shot_inputs = {{"episodes", "01"}};
+  ASSERT_THAT(RunTable(definition_.table, profile_, false, world, options_), IsOk());
+  world.few_shot_inputs = {{"episodes", "02"}};
+  const absl::StatusOr<TableRun> other = RunTable(definition_.table, profile_, false, world, options_);
+  ASSERT_THAT(other, IsOk());
+  EXPECT_EQ(other->reused_cells, 27);
+  EXPECT_EQ(state_.adaptations, kCells + 36);
+  EXPECT_EQ(state_.meta_trainings, 1);
 }
 
 TEST_F(RunTableTest, OneMetaTrainingAndTheSameDrawsDecideNothing) {
@@ -261,12 +291,17 @@ TEST_F(RunTableTest, DamagedFilesRunAgain) {
   std::ofstream(cells + "slow--e1--draw1.json") << "";
   std::ofstream(cells + "frozen--e1--draw0.json") << "[]";
   std::filesystem::remove(cells + "slow--e2--draw0.json");
+  const std::string predictions = JoinPath(options_.out, "predictions/");
+  std::filesystem::remove(predictions + "slow--e2--draw1.txt");
+  std::ofstream(predictions + "frozen--e2--draw2.txt") << "0\n1\n";
   std::ofstream(JoinPath(options_.out, "meta/meta-seed0.safetensors")) << "seed 7";
   const absl::StatusOr<TableRun> run = Run();
   ASSERT_THAT(run, IsOk());
   EXPECT_EQ(WithoutTimes(*run), reference);
-  EXPECT_EQ(state_.adaptations, 4);
+  EXPECT_EQ(state_.adaptations, 6);
   EXPECT_EQ(state_.meta_trainings, 1);
+  EXPECT_EQ(std::filesystem::file_size(predictions + "slow--e2--draw1.txt"), 40);
+  EXPECT_EQ(std::filesystem::file_size(predictions + "frozen--e2--draw2.txt"), 40);
 }
 
 TEST_F(RunTableTest, HalfOfTheCellsAndAStrayTemporaryFile) {
@@ -349,6 +384,7 @@ TEST_F(RunTableTest, ATaskThatIsMissingIsNotAttempted) {
   // Without any, nothing is, meta-training neither.
   for (EvalTask& task : world.tasks) task.missing = "MISSING_DATA: none";
   world.few_shot_missing = "MISSING_DATA: no episodes";
+  world.few_shot = nullptr;
   options_.out = NewFolder();
   state_.adaptations = 0;
   state_.meta_trainings = 0;
@@ -1078,6 +1114,10 @@ TEST_F(RunTableTest, Errors) {
   poor.meta_train_tasks = nullptr;
   EXPECT_THAT(RunTable(definition_.table, profile_, false, poor, options_),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("row meta meta-learns")));
+  poor = TestWorld(&state_);
+  poor.few_shot = nullptr;
+  EXPECT_THAT(RunTable(definition_.table, profile_, false, poor, options_),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no episodes for it")));
   std::ofstream(JoinPath(options_.out, "file")) << "";
   options_.out = JoinPath(options_.out, "file/below");
   EXPECT_THAT(Run(), StatusIs(absl::StatusCode::kPermissionDenied, HasSubstr("cannot make the folder")));
@@ -1138,9 +1178,8 @@ TEST(PredictionsTextTest, ALineAnExample) {
   run.predictions = {0, 12, 3.25};
   EXPECT_EQ(PredictionsText(run), "0\n12\n3.25\n");
   run.predictions = {0, 1};
-  run.scores = {0.1f, 0.75f};
-  EXPECT_EQ(PredictionsText(run), "0\t0.100000001\n1\t0.75\n");
-  EXPECT_EQ(std::stof("0.100000001"), 0.1f);
+  run.scores = {0.75, 1 - 1e-10};  // two sure answers are not equal
+  EXPECT_EQ(PredictionsText(run), "0\t0.75\n1\t0.99999999989999999\n");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "gbmoa/base/runfiles.h"
 #include "gbmoa/base/sha256.h"
 #include "gbmoa/base/status_macros.h"
+#include "gbmoa/base/torch_version.h"
 
 namespace gbmoa {
 namespace {
@@ -47,6 +48,7 @@ absl::StatusOr<std::shared_ptr<const Tokenizer>> AddEncoder(const std::string& f
   world->inputs.emplace_back("precision", name);
   world->environment["precision"] = name;
   world->environment["cuda"] = "not used";
+  world->environment["torch"] = TorchVersion();
   return tokenizer;
 }
 

@@ -3,7 +3,7 @@
     GBMOA_DATA=FOLDER python3 tools/golden/task_files.py > eval/testdata/task_files.json
 
 Per task and split: the file's SHA-256, how many examples and groups (questions with several answers) there are, whether
-the official split has another number, and a SHA-256 over text_a, text_b and the label of all examples, each with a line
+the official split has another number (of a JSON file without groups: of different "idx"), and a SHA-256 over text_a, text_b and the label of all examples, each with a line
 end behind it. A label is a class index, a regression's target is printed with %.17g, an unlabelled example has neither.
 Splits whose files are not in FOLDER are left out. No text of the data gets into the file.
 """
@@ -201,6 +201,10 @@ TASKS = {
 }
 
 
+def different(path):
+    return len({json.dumps(json.loads(line)["idx"]) for line in lines(path)})
+
+
 def main():
     root = os.environ["GBMOA_DATA"]
     splits = {}
@@ -214,13 +218,14 @@ def main():
                 sha.update(("%s\n%s\n%s\n" % (text_a, text_b, gold)).encode())
                 groups.add(group)
                 count += 1
+            rows = different(os.path.join(root, path)) if path.endswith(".jsonl") and groups == {None} else count
             with open(os.path.join(root, path), "rb") as file:
                 whole = hashlib.sha256(file.read()).hexdigest()
             splits["%s %s" % (task, split)] = {
                 "file": whole,
                 "examples": count,
                 "groups": 0 if groups == {None} else len(groups),
-                "subset": official > 0 and count != official,
+                "subset": official > 0 and rows != official,
                 "sha256": sha.hexdigest(),
             }
     print(json.dumps(splits, indent=1))
