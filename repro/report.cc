@@ -183,8 +183,14 @@ std::string SuiteTitle(const Json& result, const std::string& suite) {
                       absl::StrJoin(missing, ", "));
 }
 
+bool IsFewShot(const Json& column) { return At(column, "measure") == "FEW_SHOT_ACCURACY_PERCENT"; }
+
 // Parameters are the same on any data.
 std::string ColumnTitle(const Json& result, const Json& column) {
+  if (IsFewShot(column)) {
+    const bool subsets = At(At(result, "environment"), "few-shot subsets").is_string();
+    return absl::StrCat(Text(column, "title"), subsets ? " (subsets)" : "");
+  }
   if (Text(column, "measure") == "PARAMETERS_PERCENT") return Text(column, "title");
   return absl::StrCat(Text(column, "title"),
                       TaskList(result).SubsetNote(Text(column, "suite"), Strings(At(column, "tasks"))));
@@ -207,8 +213,6 @@ TableCell RowName(const Json& row) {
   if (At(row, "kind") == "EXTRA") cell.note = "not in the paper";
   return cell;
 }
-
-bool IsFewShot(const Json& column) { return At(column, "measure") == "FEW_SHOT_ACCURACY_PERCENT"; }
 
 bool HasFewShotColumns(const Json& result) {
   return std::any_of(At(result, "columns").begin(), At(result, "columns").end(), IsFewShot);

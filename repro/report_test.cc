@@ -140,6 +140,12 @@ TEST_F(ReportTest, SubsetsAreCalledSubsetsWhereverTheirNumbersStand) {
   EXPECT_THAT(markdown_, HasSubstr("- Meta-test: 3: glue/qnli (subset), glue/cola, superglue/record"));
   EXPECT_THAT(ReportText(result_), HasSubstr("Accuracy, % (subsets)"));
   EXPECT_THAT(ReportText(result_), HasSubstr("glue/qnli: a subset. train: 8,999 of 104,743 rows\n"));
+  // Few-shot tasks stand in no suite: what is missing to them stands in the environment.
+  Json few_shot = result_;
+  few_shot["columns"][0]["measure"] = "FEW_SHOT_ACCURACY_PERCENT";
+  EXPECT_THAT(ReportText(few_shot), Not(HasSubstr("Accuracy, % (subsets)")));
+  few_shot["environment"]["few-shot subsets"] = "fewshot/ag_news: test: 1,000 of 7,600 rows";
+  EXPECT_THAT(ReportText(few_shot), HasSubstr("Accuracy, % (subsets)"));
   // Without subsets the word is nowhere.
   result_["data"][0]["subset"] = "";
   Write();
