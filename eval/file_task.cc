@@ -10,6 +10,7 @@
 #include "absl/strings/strip.h"
 #include "eval/task_reader.h"
 #include "gbmoa/base/file.h"
+#include "gbmoa/base/grouped_digits.h"
 #include "gbmoa/base/sha256.h"
 #include "gbmoa/base/status_macros.h"
 #include "gbmoa/base/utf8.h"
@@ -120,13 +121,6 @@ int64_t CountRepeated(const std::string& path, std::vector<Example>::const_itera
     if (++repeated == 1) LOG(WARNING) << path << ": id '" << ids[i] << "' stands more than once";
   }
   return repeated;
-}
-
-std::string WithSeparators(int64_t number) {
-  std::string digits = absl::StrCat(number);
-  for (int64_t at = static_cast<int64_t>(digits.size()) - 3; at > 0; at -= 3)
-    digits.insert(static_cast<size_t>(at), ",");
-  return digits;
 }
 
 }  // namespace
@@ -243,7 +237,7 @@ std::string SubsetText(const std::vector<const FileTaskSplit*>& splits) {
     const int64_t size = split->dataset.size(), bad = split->bad_rows;
     if (!split->subset()) {
       if (bad > 0) {
-        texts.push_back(absl::StrCat(name, ": ", WithSeparators(bad), " of ", WithSeparators(size + bad),
+        texts.push_back(absl::StrCat(name, ": ", GroupedDigits(bad), " of ", GroupedDigits(size + bad),
                                      " rows left out, which are bad"));
       }
       continue;
@@ -251,14 +245,14 @@ std::string SubsetText(const std::vector<const FileTaskSplit*>& splits) {
     const bool questions = split->official_questions > 0;
     const int64_t found = questions ? split->questions : size - split->repeated_rows;
     const int64_t official = questions ? split->official_questions : split->official_rows;
-    std::string text = absl::StrCat(name, ": ", WithSeparators(found));
-    if (official > 0) absl::StrAppend(&text, " of ", WithSeparators(official));
+    std::string text = absl::StrCat(name, ": ", GroupedDigits(found));
+    if (official > 0) absl::StrAppend(&text, " of ", GroupedDigits(official));
     absl::StrAppend(&text, questions ? " questions" : " rows");
     if (split->repeated_rows > 0) {
-      absl::StrAppend(&text, " and ", WithSeparators(split->repeated_rows), " of them again");
+      absl::StrAppend(&text, " and ", GroupedDigits(split->repeated_rows), " of them again");
     }
     if (bad > 0) {
-      absl::StrAppend(&text, ", ", WithSeparators(bad), split->dataset.grouped ? " bad line" : " bad row",
+      absl::StrAppend(&text, ", ", GroupedDigits(bad), split->dataset.grouped ? " bad line" : " bad row",
                       bad > 1 ? "s" : "", " left out");
     }
     texts.push_back(std::move(text));

@@ -17,6 +17,7 @@
 #include "gbmoa/backbone/backbone_config.h"
 #include "gbmoa/backbone/published.h"
 #include "gbmoa/base/file.h"
+#include "gbmoa/base/grouped_digits.h"
 #include "gbmoa/base/runfiles.h"
 #include "gbmoa/base/sha256.h"
 #include "gbmoa/base/status_macros.h"
@@ -34,12 +35,6 @@ constexpr absl::string_view kDevelopment = "@development";
 constexpr absl::string_view kGetData =
     "get the archives with: ./tools/bazel run --config=glue_fetch //repro:fetch_task_data -- --out=DIR, and name DIR "
     "with --data_root or GBMOA_DATA";
-
-std::string WithCommas(int64_t number) {
-  std::string text = absl::StrCat(number);
-  for (int64_t i = static_cast<int64_t>(text.size()) - 3; i > 0; i -= 3) text.insert(i, ",");
-  return text;
-}
 
 std::vector<int64_t> AllRows(int64_t count) {
   std::vector<int64_t> rows(count);
@@ -148,15 +143,15 @@ absl::Status AddTask(const std::string& name, const std::string& suite, bool dev
   }
   if (static_cast<int64_t>(test_rows.size()) < dataset.size()) {
     subset.push_back(
-        absl::StrCat(WithCommas(test_rows.size()), " of ", WithCommas(dataset.size()), " validation examples"));
+        absl::StrCat(GroupedDigits(test_rows.size()), " of ", GroupedDigits(dataset.size()), " validation examples"));
   }
 
   std::vector<int64_t> held_out;
   if (development) {
     held_out = TestRows(train.split.dataset, settings.development_examples(), stream.Substream(kDevelopmentRows));
     FillTestSet(train.split.dataset, *train.tokens, held_out, &dev.test_set);
-    dev.subset =
-        absl::StrCat(WithCommas(held_out.size()), " of ", WithCommas(train.split.dataset.size()), " training examples");
+    dev.subset = absl::StrCat(GroupedDigits(held_out.size()), " of ", GroupedDigits(train.split.dataset.size()),
+                              " training examples");
   }
   const auto pool = std::make_shared<const SupportPool>(train.split.dataset, held_out, stream.Substream(kDraws));
   int64_t set_aside = train.split.dataset.size();
@@ -169,7 +164,7 @@ absl::Status AddTask(const std::string& name, const std::string& suite, bool dev
   }
   // A draw of some shots is not the whole training split anyway.
   if (profile.shots() == 0 && set_aside > 0) {
-    subset.push_back(absl::StrCat(WithCommas(set_aside), " of ", WithCommas(train.split.dataset.size()),
+    subset.push_back(absl::StrCat(GroupedDigits(set_aside), " of ", GroupedDigits(train.split.dataset.size()),
                                   " training rows set aside for choosing settings"));
   }
   task.subset = absl::StrJoin(subset, "; ");

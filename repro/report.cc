@@ -16,6 +16,7 @@
 #include "absl/strings/str_replace.h"
 #include "eval/statistics.h"
 #include "gbmoa/base/file.h"
+#include "gbmoa/base/grouped_digits.h"
 #include "gbmoa/base/status_macros.h"
 #include "glog/logging.h"
 #include "repro/document.h"
@@ -56,13 +57,6 @@ std::string Fixed(const Json& value, int decimals) {
 
 std::string Signed(const Json& value, int decimals) {
   return value.is_number() ? absl::StrFormat("%+.*f", decimals, value.get<double>()) : "–";
-}
-
-// "6,343,680"
-std::string Grouped(int64_t value) {
-  std::string digits = absl::StrCat(value);
-  for (int i = static_cast<int>(digits.size()) - 3; i > 0; i -= 3) digits.insert(i, ",");
-  return digits;
 }
 
 // "learning_rate = 3e-5, lora_rank = 8"
@@ -626,7 +620,7 @@ void AddTaskMetrics(const Json& result, Document* document) {
     }
     begun = true;
     std::string caption = absl::StrCat("`", task, "`", list.IsSubset(task) ? " (subset)" : "");
-    if (facts->num_test >= 0) absl::StrAppend(&caption, ", ", Grouped(facts->num_test), " test examples");
+    if (facts->num_test >= 0) absl::StrAppend(&caption, ", ", GroupedDigits(facts->num_test), " test examples");
     if (!official.empty()) absl::StrAppend(&caption, "; official: ", absl::StrJoin(official, ", "));
     document->Table(caption, header, rows, /*cards=*/true);
   }
@@ -663,7 +657,7 @@ void AddTaskCosts(const Json& result, Document* document) {
       rows.back()[0].note.clear();
       if (tokens) {
         const std::vector<double> counts = values("tokens", 1);
-        rows.back().push_back({counts.empty() ? "–" : Grouped(std::llround(Summarize(counts).mean))});
+        rows.back().push_back({counts.empty() ? "–" : GroupedDigits(std::llround(Summarize(counts).mean))});
       }
       rows.back().push_back({absl::StrFormat("%.4g", Summarize(values("flops", 1e-12)).mean)});
       rows.back().push_back(MeanCell(seconds, 2));
@@ -1237,11 +1231,11 @@ void AddParameters(const Json& result, Document* document) {
     const double backbone = std::max(1.0, At(counts, "backbone").get<double>());
     rows.push_back({RowName(row)});
     for (const char* name : {"per_task", "head", "meta"}) {
-      TableCell cell{Grouped(At(counts, name).get<int64_t>())};
+      TableCell cell{GroupedDigits(At(counts, name).get<int64_t>())};
       cell.small = absl::StrFormat("%.3f %%", 100 * At(counts, name).get<double>() / backbone);
       rows.back().push_back(cell);
     }
-    rows.back().push_back({Grouped(At(counts, "backbone").get<int64_t>())});
+    rows.back().push_back({GroupedDigits(At(counts, "backbone").get<int64_t>())});
   }
   if (rows.empty()) return;
   document->Heading("Parameters");
@@ -1466,7 +1460,7 @@ void AddData(const Json& result, Document* document) {
     rows.push_back({name,
                     {SuiteName(result, task.suite)},
                     {task.development ? "development" : "test"},
-                    {task.num_test > 0 ? Grouped(task.num_test) : "–"},
+                    {task.num_test > 0 ? GroupedDigits(task.num_test) : "–"},
                     metrics,
                     data});
   }
